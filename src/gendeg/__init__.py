@@ -1,0 +1,63 @@
+"""Make, and remove, image degradations.
+
+    clean image ─ severity prior ─▶ GenDegPipeline ─▶ alignment ─▶ degraded image + target + measured severity
+
+Names are imported when first used, so that `import gendeg` is quick and needs no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+_WHERE = {
+    "Degradation": "gendeg.degradations",
+    "DegradationConditioner": "gendeg.models.conditioning",
+    "GenDegOutput": "gendeg.output",
+    "GenDegPipeline": "gendeg.pipelines.gendeg",
+    "NAFNet": "gendeg.models.nafnet",
+    "Severity": "gendeg.severity",
+    "SeverityPrior": "gendeg.priors",
+    "StructureCorrectionModule": "gendeg.models.scm",
+    "checkpoint": "gendeg.checkpoints",
+    "measure_severity": "gendeg.severity",
+    "simulate": "gendeg.simulators",
+}
+
+if TYPE_CHECKING:
+    from gendeg.checkpoints import checkpoint
+    from gendeg.degradations import Degradation
+    from gendeg.models.conditioning import DegradationConditioner
+    from gendeg.models.nafnet import NAFNet
+    from gendeg.models.scm import StructureCorrectionModule
+    from gendeg.output import GenDegOutput
+    from gendeg.pipelines.gendeg import GenDegPipeline
+    from gendeg.priors import SeverityPrior
+    from gendeg.severity import Severity, measure_severity
+    from gendeg.simulators import simulate
+
+__all__ = [
+    "Degradation",
+    "DegradationConditioner",
+    "GenDegOutput",
+    "GenDegPipeline",
+    "NAFNet",
+    "Severity",
+    "SeverityPrior",
+    "StructureCorrectionModule",
+    "checkpoint",
+    "measure_severity",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'gendeg' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

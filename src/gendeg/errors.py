@@ -1,0 +1,45 @@
+"""Every error that gendeg raises on purpose.
+
+    GenDegError
+    ├── InputError (also a ValueError)      what the caller passed cannot be used
+    │   ├── UnknownDegradationError         not one of the six degradations
+    │   ├── SeverityError                   mu or sigma out of range, NaN, or together infeasible
+    │   └── ImageError                      not an image, or one that cannot be used
+    ├── CheckpointError                     a checkpoint that is missing, broken, unsafe or of another model
+    ├── MissingExtraError (also an ImportError)   an optional dependency is not installed
+    └── TrainingError                       a training run that cannot go on (NaN loss, unusable checkpoint folder)
+
+A message says what was given, what is accepted, and what to do.
+"""
+
+
+class GenDegError(Exception):
+    """Base of every error that gendeg raises on purpose."""
+
+
+class InputError(GenDegError, ValueError):
+    """What the caller passed cannot be used."""
+
+
+class UnknownDegradationError(InputError):
+    """The name is not one of the six degradations, nor an alias of one."""
+
+
+class SeverityError(InputError):
+    """mu or sigma is out of range, not a number, or no degradation map can have both."""
+
+
+class ImageError(InputError):
+    """The object is not an image, or an image that cannot be used."""
+
+
+class CheckpointError(GenDegError):
+    """A checkpoint is missing, broken, unsafe to load, or belongs to another model."""
+
+
+class MissingExtraError(GenDegError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+class TrainingError(GenDegError):
+    """A training run cannot go on."""

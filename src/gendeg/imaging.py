@@ -1,0 +1,180 @@
+"""Images in, images out: PIL, array and tensor, files, value ranges, padding."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gendeg.errors import ImageError
+
+Image = PIL.Image.Image | np.ndarray | Tensor | Sequence[Any]
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def read_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
+    """Open an image file as upright 8-bit RGB.
+
+    The EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted; a transparent image is laid
+    on white.
+
+    Raises:
+        ImageError: the file does not exist, is not an image, or is broken.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            image.load()
+            return to_rgb(image)
+    except FileNotFoundError:
+        raise ImageError(f"No such image: {path}.") from None
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise ImageError(f"Cannot read {path} as an image: {error}. Is it complete?") from error
+
+
+def write_image(image: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
+    """Write an image so that the file is either whole or absent: under a temporary name first, then renamed.
+
+    Raises:
+        ImageError: the file name's ending names no image format, or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ImageError(f"{path.name}: unknown image format; use one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(temporary, **({"quality": 95} if path.suffix.lower() in {".jpg", ".jpeg", ".webp"} else {}))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ImageError(f"Cannot write {path}: {error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """All image files below a folder, sorted; hidden files are left out.
+
+    Raises:
+        ImageError: not a folder, or no image in it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ImageError(f"{folder} is not a folder.")
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    if not paths:
+        raise ImageError(f"No images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}.")
+    return paths
+
+
+def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Turn any PIL image into upright 8-bit RGB (see `read_image`)."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16-bit (and 32-bit integer) grey, which PIL would clip at 255
+        image = PIL.Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
+    if image.mode == "F":
+        image = PIL.Image.fromarray((np.asarray(image).clip(0, 1) * 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = PIL.Image.new("RGBA", image.size, "white")
+        image = PIL.Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def to_batch(images: Image) -> tuple[list[Tensor], bool]:
+    """Read one image or many.
+
+    Args:
+        images: a PIL image, an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), a tensor (3, H, W) or (1, H, W), or
+            many: a list of those, an array (B, H, W, C), a tensor (B, C, H, W). Integers span their type's range,
+            floats lie in [0, 1].
+
+    Returns:
+        The images as float32 tensors (3, H, W) in [0, 1], and whether a single image was given.
+
+    Raises:
+        ImageError: not images, an empty list, NaN, or values outside [0, 1].
+    """
+    if isinstance(images, (list, tuple)):
+        if not images:
+            raise ImageError("Got an empty list of images; give at least one.")
+        return [to_tensor(image) for image in images], False
+    if isinstance(images, (np.ndarray, Tensor)) and images.ndim == 4:
+        return [to_tensor(image) for image in images], False
+    return [to_tensor(images)], True
+
+
+def to_tensor(image: Any) -> Tensor:
+    """One image as float32 tensor (3, H, W) in [0, 1]; accepts what `to_batch` accepts for one image."""
+    if isinstance(image, PIL.Image.Image):
+        return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).float() / 255
+    if isinstance(image, np.ndarray):
+        if image.ndim not in (2, 3):
+            raise ImageError(f"An image array has shape (H, W) or (H, W, 3); got {image.shape}.")
+        tensor = _unit_range(torch.from_numpy(np.ascontiguousarray(image if image.ndim == 3 else image[..., None])))
+        return _three_channels(tensor.permute(2, 0, 1), image.shape)
+    if isinstance(image, Tensor):
+        if image.ndim != 3:
+            raise ImageError(f"An image tensor has shape (3, H, W); got {tuple(image.shape)}.")
+        return _three_channels(_unit_range(image), image.shape)
+    raise ImageError(f"Not an image: {type(image).__name__}. Give a PIL image, an array (H, W, 3) or a tensor (3, H, W).")
+
+
+def _unit_range(tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        if tensor.dtype == torch.bool:
+            return tensor.float()
+        return tensor.float() / torch.iinfo(tensor.dtype).max
+    if not torch.isfinite(tensor).all():
+        raise ImageError("The image has NaN or infinite values; replace them first.")
+    low, high = tensor.amin().item(), tensor.amax().item()
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise ImageError(f"Float images lie in [0, 1]; this one spans [{low:.3g}, {high:.3g}]. Rescale it, or pass uint8.")
+    return tensor.float().clamp(0, 1)
+
+
+def _three_channels(tensor: Tensor, given: tuple[int, ...]) -> Tensor:
+    channels = tensor.shape[0]
+    if channels not in (1, 3, 4) or 0 in tensor.shape:
+        raise ImageError(f"An image has 1 (grey), 3 (RGB) or 4 (RGBA) channels and some pixels; got shape {tuple(given)}.")
+    if channels == 4:  # lay transparent pixels on white
+        return tensor[:3] * tensor[3:] + (1 - tensor[3:])
+    return tensor.expand(3, -1, -1).contiguous()
+
+
+def to_pil(image: Tensor) -> PIL.Image.Image:
+    """A tensor (3, H, W) in [0, 1] as 8-bit PIL image, rounded."""
+    array = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return PIL.Image.fromarray(array)
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (3, H, W) or (B, 3, H, W) to (height, width): bicubic, antialiased, clamped to [0, 1]."""
+    batch = image if image.ndim == 4 else image[None]
+    if tuple(batch.shape[-2:]) == tuple(size):
+        return image
+    resized = F.interpolate(batch, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return resized if image.ndim == 4 else resized[0]
+
+
+def resize_lanczos(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a tensor (3, H, W) in [0, 1] to (height, width) as PIL does: Lanczos, on 8-bit values."""
+    resized = to_pil(image).resize((size[1], size[0]), PIL.Image.Resampling.LANCZOS)
+    return to_tensor(resized)
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Pad (B, C, H, W) at the right and bottom, so that both sides are multiples of `multiple`.
+
+    The picture is mirrored into the margin; where it is smaller than the margin its edge is repeated.
+    """
+    height, width = images.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    mode = "reflect" if bottom < height and right < width else "replicate"
+    return F.pad(images, (0, right, 0, bottom), mode=mode) if bottom or right else images
