@@ -1,10 +1,18 @@
-"""Checkpoints that come with the package."""
+"""Checkpoints: the packaged ones by name, and safe reading of foreign files."""
 
+import os
+import pickle
 from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
 from gendeg.errors import CheckpointError
 
 _FOLDER = Path(__file__).parent / "resources" / "checkpoints"
+_WRAPPERS = ("state_dict", "params_ema", "params")  # where Lightning and BasicSR keep the weights
 
 
 def packaged_checkpoints() -> list[str]:
@@ -25,3 +33,36 @@ def checkpoint(name: str) -> Path:
     if name not in names:
         raise CheckpointError(f"No packaged checkpoint {name!r}. Packaged: {', '.join(names)}.")
     return _FOLDER / name
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read the tensors of a foreign checkpoint: safetensors, or a pickle that holds nothing but plain data.
+
+    Args:
+        path: `.safetensors`, or what `torch.save` wrote (`.ckpt`, `.pth`, `.pt`, `.bin`). Wrappers such as
+            `{"state_dict": ...}`, `{"params": ...}` are opened.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, truncated, without tensors, or a pickle that carries code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"No checkpoint file at {path}.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is refused: it is not a checkpoint, or its pickle holds more than tensors and plain data and "
+            f"could run code when loaded. Ask its author for a safetensors file. ({str(error).splitlines()[0]})"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({error})") from error
+    for wrapper in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
+    if not tensors:
+        raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
+    return tensors

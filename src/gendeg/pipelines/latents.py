@@ -1,0 +1,37 @@
+"""Images to latents and back, by the rules of GenDeg: which latent is scaled, which is not (METHOD: paper section 3.2).
+
+The clean image conditions the UNet as the autoencoder's mode, NOT scaled; the degraded latent that is
+diffused IS multiplied by the autoencoder's `scaling_factor`. Works for `AutoencoderKL` and `AutoencoderTiny`.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+
+def encode_mode(vae: Any, images: Tensor) -> Tensor:
+    """Unscaled latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]: the posterior's mode."""
+    encoded = vae.encode((images * 2 - 1).to(vae.dtype))
+    return encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
+
+
+def encode_scaled(vae: Any, images: Tensor) -> Tensor:
+    """Latents of degraded images as the diffusion process sees them: the mode times `scaling_factor`."""
+    return encode_mode(vae, images) * vae.config.scaling_factor
+
+
+def decode_mode(vae: Any, latents: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] from unscaled latents (B, C, h, w)."""
+    return (vae.decode(latents.to(vae.dtype)).sample / 2 + 0.5).clamp(0, 1)
+
+
+def decode_scaled(vae: Any, latents: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] from latents of the diffusion process."""
+    return decode_mode(vae, latents / vae.config.scaling_factor)
+
+
+def spatial_factor(vae: Any) -> int:
+    """Pixels per latent along one side."""
+    if hasattr(vae.config, "encoder_block_out_channels"):  # AutoencoderTiny: its first stage does not downsample
+        return int(2 ** (len(vae.config.encoder_block_out_channels) - 1))
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
