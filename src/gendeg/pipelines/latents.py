@@ -32,6 +32,4 @@ def decode_scaled(vae: Any, latents: Tensor) -> Tensor:
 
 def spatial_factor(vae: Any) -> int:
     """Pixels per latent along one side."""
-    if hasattr(vae.config, "encoder_block_out_channels"):  # AutoencoderTiny: its first stage does not downsample
-        return int(2 ** (len(vae.config.encoder_block_out_channels) - 1))
     return int(2 ** (len(vae.config.block_out_channels) - 1))
