@@ -1,0 +1,391 @@
+"""`GenDegPipeline`: clean photos in, degraded photos with aligned targets and measured severity out."""
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor
+
+from gendeg.conversion import load_original_components, load_stable_diffusion_components
+from gendeg.errors import InputError
+from gendeg.imaging import Image, to_batch
+from gendeg.models.conditioning import DegradationConditioner
+from gendeg.models.scm import StructureCorrectionModule
+from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
+from gendeg.pipelines.alignment import align, choose_alignment
+from gendeg.pipelines.calibration import calibrate as calibrate_mean
+from gendeg.pipelines.guidance import branch_weights, guided_prediction
+from gendeg.pipelines.latents import decode_scaled, spatial_factor
+from gendeg.pipelines.prepared import PreparedImage, prepare_image, working_size
+from gendeg.pipelines.requests import Generator, Request, build_requests, per_image
+from gendeg.priors import SeverityPrior
+from gendeg.severity import Severity, measure_severity, severity_one_hot
+
+Photos = Image | PreparedImage | Sequence[PreparedImage]
+StepCallback = Callable[["GenDegPipeline", int, Any, dict[str, Any]], dict[str, Any] | None]
+
+
+class GenDegPipeline(DiffusionPipeline):
+    """Degrade clean photos with a latent diffusion model conditioned on photo, prompt and severity (CVPR 2025).
+
+    Args:
+        vae: `AutoencoderKL` or `AutoencoderTiny`.
+        text_encoder: `CLIPTextModel`, frozen in the paper.
+        tokenizer: `CLIPTokenizer` of the text encoder.
+        unet: `UNet2DConditionModel` with twice the latent channels as input: noisy latent, clean latent.
+        conditioner: `DegradationConditioner`, which mixes the severity into the text embeddings.
+        scheduler: any diffusers scheduler with `scale_model_input` and `step`; eps- or v-prediction.
+        scm: `StructureCorrectionModule`, needed by the alignments `"scm"` and `"paper"`.
+        alignment: what `alignment="auto"` means for this checkpoint.
+        num_inference_steps, guidance_scale, image_guidance_scale: defaults of a call. Those here are the authors'
+            (100 steps, 7.5 and 1.5).
+    """
+
+    model_cpu_offload_seq = "text_encoder->conditioner->unet->vae->scm"
+    _optional_components = ("scm",)
+    _callback_tensor_inputs = ("latents",)
+
+    def __init__(
+        self,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        unet: Any,
+        conditioner: DegradationConditioner,
+        scheduler: Any,
+        scm: StructureCorrectionModule | None = None,
+        alignment: str = "paper",
+        num_inference_steps: int = 100,
+        guidance_scale: float = 7.5,
+        image_guidance_scale: float = 1.5,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            conditioner=conditioner,
+            scheduler=scheduler,
+            scm=scm,
+        )
+        self.register_to_config(
+            alignment=alignment,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            image_guidance_scale=image_guidance_scale,
+        )
+
+    @classmethod
+    def from_original_checkpoint(
+        cls,
+        checkpoint: str | os.PathLike[str],
+        config: str | os.PathLike[str],
+        *,
+        scm_checkpoint: str | os.PathLike[str] | None = None,
+        tokenizer: Any = None,
+        text_encoder_config: Any = None,
+        use_ema: bool = True,
+        **settings: Any,
+    ) -> "GenDegPipeline":
+        """Load the authors' files.
+
+        Args:
+            checkpoint: their Lightning checkpoint (LDM layout).
+            config: their YAML, from which the sizes and the noise schedule are read.
+            scm_checkpoint: their Structure Correction Module; without it the alignments that need one refuse.
+            tokenizer: a `CLIPTokenizer` or its folder; None fetches CLIP-L's from the hub.
+            text_encoder_config: a `CLIPTextConfig`, dict or JSON path; None deduces it from the weights.
+            use_ema: take the averaged UNet weights, as the authors' sampler does; False takes the raw ones.
+            **settings: `alignment` and the defaults of a call, see the class.
+
+        Raises:
+            CheckpointError: a file is missing, broken, unsafe or of another model, or the tokenizer is out of reach.
+        """
+        components = load_original_components(
+            checkpoint,
+            config,
+            scm_checkpoint=scm_checkpoint,
+            tokenizer=tokenizer,
+            text_encoder_config=text_encoder_config,
+            use_ema=use_ema,
+        )
+        if components["scm"] is None:
+            settings.setdefault("alignment", "transfer")
+        return cls(**components, **settings)
+
+    @classmethod
+    def from_stable_diffusion(cls, name_or_path: str | os.PathLike[str], **settings: Any) -> "GenDegPipeline":
+        """A pipeline to be trained: Stable Diffusion with a UNet widened to 8 channels and a fresh conditioner.
+
+        Args:
+            name_or_path: a diffusers-layout Stable Diffusion 1.x, hub name or folder.
+            **settings: `alignment` and the defaults of a call, see the class.
+        """
+        settings.setdefault("alignment", "transfer")
+        return cls(**load_stable_diffusion_components(name_or_path), **settings)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        image: Photos,
+        degradation: Any,
+        mu: float | None | Sequence[float | None] = None,
+        sigma: float | None | Sequence[float | None] = None,
+        prompt: str | None | Sequence[str | None] = None,
+        *,
+        alignment: str = "auto",
+        calibrate: bool = False,
+        resolution: int | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        image_guidance_scale: float | None = None,
+        generator: Generator = None,
+        latents: Tensor | Sequence[Tensor] | None = None,
+        prompt_embeds: Tensor | None = None,
+        prior: SeverityPrior | None = None,
+        output_type: str = "pil",
+        callback_on_step_end: StepCallback | None = None,
+    ) -> GenDegOutput:
+        """Degrade one photo or many.
+
+        `degradation`, `mu`, `sigma`, `prompt` are one value for all photos or a list with one per photo. One photo
+        with lists gives one result per entry; the photo is encoded once.
+
+        Args:
+            image: PIL image, array (H, W, 3), tensor (3, H, W), a list or batch of those (sizes may differ), or what
+                `prepare_images` returned.
+            degradation: name or alias, or a mixture such as `"rain+haze"`.
+            mu: mean of the degradation map, in [0, 0.7]; None draws it from the prior.
+            sigma: its standard deviation, in [0, 0.4]; None draws it from the prior given mu.
+            prompt: description of the scene, to which the degradation's phrase is appended. One that already ends in
+                such a phrase is used as given; None means the phrase alone.
+            alignment: `"auto"` (the checkpoint's default), `"transfer"`, `"paper"`, `"scm"`, `"target"` or `"none"`;
+                see `gendeg.pipelines.alignment`.
+            calibrate: scale the degradation map so that mu is met; `output.calibrated` says where it was.
+            resolution: short side in pixels to work at. None works at the photo's own size up to the generator's
+                native area, and at that area beyond it. The result always has the photo's own size.
+            num_inference_steps: denoising steps; None takes the checkpoint's default.
+            guidance_scale: text and severity guidance; None takes the checkpoint's default. 1 costs nothing.
+            image_guidance_scale: guidance by the clean photo; likewise.
+            generator: source of all randomness. One generator draws in order: severities left out, then, for each
+                working size, the initial latents and step by step. A list gives each image its own, so that a sample
+                does not depend on its batch.
+            latents: initial noise of unit variance, (B, C, h, w), or one (C, h, w) per image.
+            prompt_embeds: precomputed by `encode_prompt`, (B, L, D) or (1, L, D), before the severity is mixed in.
+            prior: draws severities left out; None for the published one.
+            output_type: `"pil"`, `"np"`, `"pt"` or `"latent"`. The last returns the scaled latents as list, with
+                unscaled clean latents as targets; nothing is aligned and achieved is NaN.
+            callback_on_step_end: called as `callback(pipe, step, timestep, {"latents": ...})`; may return changed
+                latents.
+
+        Returns:
+            Degraded images, targets, requested and achieved severities.
+
+        Raises:
+            InputError: an argument cannot be used; the message says what is accepted.
+        """
+        if output_type not in (*OUTPUT_TYPES, "latent"):
+            convert_images([], output_type)
+        steps = self.config.num_inference_steps if num_inference_steps is None else num_inference_steps
+        if steps < 1:
+            raise InputError(f"num_inference_steps={steps}; give at least 1.")
+        text_scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
+        image_scale = self.config.image_guidance_scale if image_guidance_scale is None else image_guidance_scale
+
+        # 1. One prepared photo and one request per result
+        photos = self._broadcast(self.prepare_images(image, resolution), image, (degradation, mu, sigma, prompt))
+        requests = build_requests(len(photos), degradation, mu, sigma, prompt, prior, generator)
+        rules = [
+            choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
+            for request in requests
+        ]
+
+        # 2. Text, with the severity mixed in
+        if prompt_embeds is None:
+            prompt_embeds = self.encode_prompt([request.prompt for request in requests])
+        embeds = self.condition(prompt_embeds, [request.severity for request in requests])
+        null_embeds = self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
+
+        # 3. Denoise, together where the working sizes agree
+        weights = branch_weights(text_scale, image_scale)
+        noise = None if latents is None else per_image("latents", list(latents), len(photos))
+        results: list[Tensor] = [torch.empty(0)] * len(photos)
+        for members in _group_by_shape([photo.latents for photo in photos]):
+            denoised = self._denoise(
+                torch.stack([photos[i].latents for i in members]),
+                embeds[members],
+                null_embeds,
+                weights,
+                steps,
+                [generator[i] for i in members] if isinstance(generator, list) else generator,
+                None if noise is None else torch.stack([noise[i] for i in members]),
+                callback_on_step_end,
+            )
+            for position, i in enumerate(members):
+                results[i] = denoised[position]
+
+        # 4. Decode, align, calibrate, measure
+        output = self._finish(photos, requests, rules, results, calibrate, output_type)
+        self.maybe_free_model_hooks()
+        return output
+
+    @torch.no_grad()
+    def prepare_images(self, image: Photos, resolution: int | None = None) -> list[PreparedImage]:
+        """Encode photos once, for any number of calls.
+
+        Args:
+            image: what a call accepts; prepared photos are returned as they are.
+            resolution: short side in pixels to work at, see the call.
+
+        Returns:
+            One `PreparedImage` per photo.
+        """
+        if isinstance(image, PreparedImage):
+            return [image]
+        if isinstance(image, (list, tuple)) and image and all(isinstance(photo, PreparedImage) for photo in image):
+            return list(image)
+        factor = spatial_factor(self.vae)
+        multiple = factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        native_area = (self.unet.config.sample_size * factor) ** 2
+        prepared = []
+        for clean in to_batch(image)[0]:
+            size = working_size(clean.shape[-2], clean.shape[-1], native_area, resolution)
+            prepared.append(prepare_image(self.vae, clean, size, multiple, self._execution_device))
+        return prepared
+
+    @torch.no_grad()
+    def encode_prompt(self, prompts: list[str]) -> Tensor:
+        """Text embeddings (B, L, D) before the severity is mixed in, one per prompt; reusable as `prompt_embeds`."""
+        tokens = self.tokenizer(
+            prompts,
+            padding="max_length",
+            truncation=True,
+            max_length=self.conditioner.config.num_tokens,
+            return_tensors="pt",
+        )
+        return self.text_encoder(tokens.input_ids.to(self._execution_device))[0]
+
+    @torch.no_grad()
+    def condition(self, prompt_embeds: Tensor, severities: Sequence[Severity]) -> Tensor:
+        """Mix severities into text embeddings (paper section 3.2).
+
+        Args:
+            prompt_embeds: (B, L, D), or (1, L, D) for all.
+            severities: one per image; NaN stands for "not given".
+
+        Returns:
+            The UNet's cross-attention input, (B, L, D).
+
+        Raises:
+            InputError: the number of embeddings is neither 1 nor that of the severities.
+        """
+        if len(prompt_embeds) not in (1, len(severities)):
+            raise InputError(f"prompt_embeds holds {len(prompt_embeds)} prompts for {len(severities)} images.")
+        one_hot = severity_one_hot(
+            [severity.mu for severity in severities],
+            [severity.sigma for severity in severities],
+            self.conditioner.config.num_bins,
+        )
+        embeds = prompt_embeds.to(self._execution_device, self.conditioner.dtype).expand(len(severities), -1, -1)
+        return self.conditioner(embeds, one_hot.to(embeds))
+
+    @staticmethod
+    def _broadcast(photos: list[PreparedImage], image: Any, values: tuple[Any, ...]) -> list[PreparedImage]:
+        """Repeat a photo that was given alone for the lists of values that came with it."""
+        lengths = {len(value) for value in values if isinstance(value, (list, tuple))}
+        alone = len(photos) == 1 and not isinstance(image, (list, tuple))
+        return photos * max(lengths) if alone and lengths else photos
+
+    def _denoise(
+        self,
+        image_latents: Tensor,
+        embeds: Tensor,
+        null_embeds: Tensor,
+        weights: dict[str, float],
+        steps: int,
+        generator: Generator,
+        noise: Tensor | None,
+        callback: StepCallback | None,
+    ) -> Tensor:
+        """Denoise one batch of equal size: scaled latents (B, C, h, w), float32."""
+        device = self._execution_device
+        self.scheduler.set_timesteps(steps, device=device)
+        image_latents = image_latents.to(device, torch.float32)
+        if noise is None:
+            noise = randn_tensor(image_latents.shape, generator=generator, device=device, dtype=torch.float32)
+        latents = noise.to(device, torch.float32) * self.scheduler.init_noise_sigma
+        step_options = {}
+        if "generator" in inspect.signature(self.scheduler.step).parameters:
+            step_options["generator"] = generator
+
+        def predict(inputs: Tensor, text: Tensor) -> Tensor:
+            return self.unet(inputs.to(self.unet.dtype), timestep, text.to(self.unet.dtype)).sample.float()
+
+        with self.progress_bar(total=len(self.scheduler.timesteps)) as progress:
+            for step, timestep in enumerate(self.scheduler.timesteps):
+                scaled = self.scheduler.scale_model_input(latents, timestep)
+                prediction = guided_prediction(predict, scaled, image_latents, embeds, null_embeds, weights)
+                latents = self.scheduler.step(prediction, timestep, latents, **step_options).prev_sample
+                if callback is not None:
+                    latents = (callback(self, step, timestep, {"latents": latents}) or {}).get("latents", latents)
+                progress.update()
+        return latents
+
+    def _finish(
+        self,
+        photos: list[PreparedImage],
+        requests: list[Request],
+        rules: list[str],
+        results: list[Tensor],
+        calibrate: bool,
+        output_type: str,
+    ) -> GenDegOutput:
+        """From scaled latents to the output: decode, align, calibrate, measure."""
+        requested = Severity(*_columns([(request.severity.mu, request.severity.sigma) for request in requests]))
+        if output_type == "latent":
+            unknown = Severity(*_columns([(float("nan"), float("nan"))] * len(photos)))
+            return GenDegOutput(results, [photo.latents for photo in photos], requested, unknown)
+        images, targets, calibrated = [], [], []
+        for photo, request, rule, latents in zip(photos, requests, rules, results, strict=True):
+            degraded, target = align(rule, photo, self._decode(photo, latents), self._correct)
+            if calibrate:
+                degraded, met = calibrate_mean(target, degraded, float(request.severity.mu))
+                calibrated.append(met)
+            images.append(degraded)
+            targets.append(target)
+        degraded_images, target_images = convert_images(images, output_type), convert_images(targets, output_type)
+        return GenDegOutput(
+            degraded_images,
+            target_images,
+            requested,
+            measure_severity(target_images, degraded_images),
+            calibrated if calibrate else None,
+        )
+
+    def _decode(self, photo: PreparedImage, latents: Tensor) -> Tensor:
+        """`D(z)` at the working resolution, (3, h, w) in [0, 1], on the CPU."""
+        decoded = decode_scaled(self.vae, latents[None])[0]
+        return decoded[:, : photo.working.shape[-2], : photo.working.shape[-1]].float().cpu()
+
+    def _correct(self, clean: Tensor, generated: Tensor) -> Tensor:
+        """Apply the Structure Correction Module to images (3, h, w) in [0, 1]."""
+        pair = [(image[None] * 2 - 1).to(self._execution_device, self.scm.dtype) for image in (clean, generated)]
+        return (self.scm(*pair)[0].float().cpu() / 2 + 0.5).clamp(0, 1)
+
+
+def _columns(rows: list[tuple[Any, Any]]) -> Any:
+    return np.array(rows, dtype=np.float64).T
+
+
+def _group_by_shape(tensors: list[Tensor]) -> list[list[int]]:
+    """Indices of tensors of equal shape, in order of first appearance."""
+    groups: dict[torch.Size, list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        groups.setdefault(tensor.shape, []).append(index)
+    return list(groups.values())

@@ -1,0 +1,66 @@
+"""A photo made ready for the generator: its working resolution and its clean latents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gendeg.errors import ImageError, InputError
+from gendeg.imaging import pad_to_multiple, resize
+from gendeg.pipelines.latents import decode_mode, encode_mode
+
+MIN_SIDE = 16  # below this no scene is left to degrade
+MIN_WORKING_SIDE = 32  # a very wide panorama keeps at least this many rows
+
+
+@dataclass
+class PreparedImage:
+    """A clean photo with everything the generator needs of it, reusable for any number of calls.
+
+    Attributes:
+        clean: the photo at its own size, (3, H, W) in [0, 1].
+        working: the photo at the working resolution, (3, h, w) in [0, 1].
+        latents: unscaled clean latents of the padded working photo, (C, h', w').
+        reconstruction: `D(E(working))`, (3, h, w) in [0, 1]: what the autoencoder makes of the clean photo.
+    """
+
+    clean: Tensor
+    working: Tensor
+    latents: Tensor
+    reconstruction: Tensor
+
+
+def prepare_image(vae: Any, clean: Tensor, size: tuple[int, int], multiple: int, device: torch.device) -> PreparedImage:
+    """Encode a photo (3, H, W) in [0, 1] at a working `size` (height, width), padded to a `multiple` of pixels."""
+    working = resize(clean, size)
+    padded = pad_to_multiple(working[None].to(device), multiple)
+    latents = encode_mode(vae, padded)
+    reconstruction = decode_mode(vae, latents)[..., : size[0], : size[1]]
+    return PreparedImage(clean, working, latents[0], reconstruction[0].float().cpu())
+
+
+def working_size(height: int, width: int, native_area: int, resolution: int | None) -> tuple[int, int]:
+    """Choose the size (height, width) to work at; the aspect ratio is kept.
+
+    Args:
+        height, width: the photo's own size in pixels.
+        native_area: pixels the generator was trained for. A larger photo is worked on at this area.
+        resolution: the short side to work at instead, in pixels.
+
+    Raises:
+        ImageError: the photo has a side below 16 pixels.
+        InputError: `resolution` is below 32.
+    """
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(f"The image is {width} x {height} pixels; give one with at least {MIN_SIDE} on each side.")
+    if resolution is not None and resolution < MIN_WORKING_SIDE:
+        raise InputError(
+            f"resolution={resolution} is too small; give a short side of at least {MIN_WORKING_SIDE} pixels."
+        )
+    if resolution is not None:
+        scale = resolution / min(height, width)
+    else:
+        scale = min(1.0, (native_area / (height * width)) ** 0.5)
+        scale = max(scale, min(1.0, MIN_WORKING_SIDE / min(height, width)))
+    return round(height * scale), round(width * scale)
