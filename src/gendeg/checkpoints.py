@@ -2,12 +2,13 @@
 
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from gendeg.errors import CheckpointError
 
@@ -66,3 +67,37 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
     return tensors
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+    """Copy weights into a model; names and shapes must be exactly the model's.
+
+    Args:
+        model: receives the weights, keeping its own dtype and device.
+        weights: tensors by parameter name.
+        source: where they come from, for the message.
+
+    Raises:
+        CheckpointError: names are missing, unknown, or of another shape. The model is unchanged then.
+    """
+    expected = model.state_dict()
+    problems = {
+        "missing": [name for name in expected if name not in weights],
+        "unknown": [name for name in weights if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+            for name, tensor in expected.items()
+            if name in weights and weights[name].shape != tensor.shape
+        ],
+    }
+    found = "; ".join(f"{len(names)} {what}: {_first(names)}" for what, names in problems.items() if names)
+    if found:
+        raise CheckpointError(
+            f"{source} does not fit {type(model).__name__}: {found}. Check that it is the checkpoint (and the "
+            "configuration) of this model."
+        )
+    model.load_state_dict(weights)
+
+
+def _first(names: list[str], limit: int = 3) -> str:
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
