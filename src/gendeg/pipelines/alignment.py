@@ -35,8 +35,8 @@ def choose_alignment(alignment: str, default: str, mixture: Mixture, has_scm: bo
         rule = mixture[0].paper_alignment
     if rule == "scm" and not has_scm:
         raise InputError(
-            f"Alignment of {mixture[0]} by 'scm' needs a Structure Correction Module and this pipeline has none: load one "
-            "with pipe.register_modules(scm=...), or use alignment='transfer'."
+            f"Alignment of {mixture[0]} by 'scm' needs a Structure Correction Module and this pipeline has none: "
+            "add one with pipe.register_modules(scm=...), or use alignment='transfer'."
         )
     return rule
 

@@ -135,9 +135,9 @@ class GenDegPipeline(DiffusionPipeline):
         self,
         image: Photos,
         degradation: Any,
-        mu: float | None | Sequence[float | None] = None,
-        sigma: float | None | Sequence[float | None] = None,
-        prompt: str | None | Sequence[str | None] = None,
+        mu: float | Sequence[float | None] | None = None,
+        sigma: float | Sequence[float | None] | None = None,
+        prompt: str | Sequence[str | None] | None = None,
         *,
         alignment: str = "auto",
         calibrate: bool = False,
@@ -155,7 +155,7 @@ class GenDegPipeline(DiffusionPipeline):
         """Degrade one photo or many.
 
         `degradation`, `mu`, `sigma`, `prompt` are one value for all photos or a list with one per photo. One photo
-        with lists gives one result per entry; the photo is encoded once.
+        with lists (of generators too) gives one result per entry; the photo is encoded once.
 
         Args:
             image: PIL image, array (H, W, 3), tensor (3, H, W), a list or batch of those (sizes may differ), or what
@@ -199,7 +199,7 @@ class GenDegPipeline(DiffusionPipeline):
         image_scale = self.config.image_guidance_scale if image_guidance_scale is None else image_guidance_scale
 
         # 1. One prepared photo and one request per result
-        photos = self._broadcast(self.prepare_images(image, resolution), image, (degradation, mu, sigma, prompt))
+        photos = _broadcast(self.prepare_images(image, resolution), (degradation, mu, sigma, prompt, generator))
         requests = build_requests(len(photos), degradation, mu, sigma, prompt, prior, generator)
         rules = [
             choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
@@ -295,13 +295,6 @@ class GenDegPipeline(DiffusionPipeline):
         embeds = prompt_embeds.to(self._execution_device, self.conditioner.dtype).expand(len(severities), -1, -1)
         return self.conditioner(embeds, one_hot.to(embeds))
 
-    @staticmethod
-    def _broadcast(photos: list[PreparedImage], image: Any, values: tuple[Any, ...]) -> list[PreparedImage]:
-        """Repeat a photo that was given alone for the lists of values that came with it."""
-        lengths = {len(value) for value in values if isinstance(value, (list, tuple))}
-        alone = len(photos) == 1 and not isinstance(image, (list, tuple))
-        return photos * max(lengths) if alone and lengths else photos
-
     def _denoise(
         self,
         image_latents: Tensor,
@@ -377,6 +370,12 @@ class GenDegPipeline(DiffusionPipeline):
         """Apply the Structure Correction Module to images (3, h, w) in [0, 1]."""
         pair = [(image[None] * 2 - 1).to(self._execution_device, self.scm.dtype) for image in (clean, generated)]
         return (self.scm(*pair)[0].float().cpu() / 2 + 0.5).clamp(0, 1)
+
+
+def _broadcast(photos: list[PreparedImage], values: tuple[Any, ...]) -> list[PreparedImage]:
+    """Repeat a photo that came alone once per entry of the lists that came with it."""
+    lengths = [len(value) for value in values if isinstance(value, (list, tuple))]
+    return photos * max(lengths) if len(photos) == 1 and lengths else photos
 
 
 def _columns(rows: list[tuple[Any, Any]]) -> Any:

@@ -27,9 +27,9 @@ class Request:
 def build_requests(
     count: int,
     degradation: Any,
-    mu: float | None | Sequence[float | None],
-    sigma: float | None | Sequence[float | None],
-    prompt: str | None | Sequence[str | None],
+    mu: float | Sequence[float | None] | None,
+    sigma: float | Sequence[float | None] | None,
+    prompt: str | Sequence[str | None] | None,
     prior: SeverityPrior | None,
     generator: Generator,
 ) -> list[Request]:
