@@ -1,0 +1,5 @@
+"""Severity priors: how strong each degradation is in the data sets that people train on."""
+
+from gendeg.priors.prior import SeverityPrior
+
+__all__ = ["SeverityPrior"]

@@ -1,0 +1,110 @@
+"""The authors' prior files: a folder of JSON histograms.
+
+    <folder>/haze/Mu_RESIDE.json           [{"Mu min", "Mu max", "Count", "Dataset"}, ...]         128 bins
+    <folder>/haze/Sigma_RESIDE.json        [{"Sigma min", "Sigma max", "Count", "Dataset"}, ...]   128 bins
+    <folder>/haze/Mu-Sigma-_RESIDE.json    [{"Mu range": "0.005 - 0.011", "Count": [sigma bins], "Dataset"}, ...]
+    <folder>/low-light/..., motion blur/..., rain/..., raindrop/..., snow/...
+
+The release repeats one `Mu-Sigma` table, pooled over the degradation, for each set of it. Files that carry a table of
+their own for each set are read just the same.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendeg.degradations import Degradation
+from gendeg.errors import InputError, UnknownDegradationError
+from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, occupied_range
+from gendeg.severity import NUM_BINS, SIGMA_BIN_WIDTH
+
+Weights = Mapping[str, float]
+_PREFIXES = ("Mu_", "Sigma_", "Mu-Sigma")
+
+
+def read_original(
+    folder: str | os.PathLike[str], known_weights: Mapping[Degradation, Weights], weights: Weights
+) -> dict[Degradation, DegradationStatistics]:
+    """Read the authors' folder.
+
+    Args:
+        folder: has one sub-folder per degradation; others are left alone.
+        known_weights: sampling weight of each set, by degradation and name.
+        weights: likewise by name alone, goes before `known_weights`; a set named in neither weighs 1.
+
+    Raises:
+        InputError: no folder of a degradation, or files of another layout.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{folder} is not a folder.")
+    statistics = {}
+    for path in sorted(root.iterdir()):
+        name = _degradation_of(path)
+        if name is not None:
+            statistics[name] = _read_degradation(path, {**known_weights.get(name, {}), **weights})
+    if not statistics:
+        raise InputError(f"{folder} has no sub-folder named after a degradation, e.g. 'haze' or 'motion blur'.")
+    return statistics
+
+
+def _degradation_of(path: Path) -> Degradation | None:
+    try:
+        return Degradation(path.name) if path.is_dir() else None
+    except UnknownDegradationError:
+        return None
+
+
+def _read_degradation(folder: Path, weights: Weights) -> DegradationStatistics:
+    mu, sigma, joint = (_read_files(folder, prefix) for prefix in _PREFIXES)
+    if not mu or not mu.keys() == sigma.keys() == joint.keys():
+        raise InputError(
+            f"{folder} needs Mu_, Sigma_ and Mu-Sigma- files of the same sets; {_describe(mu, sigma, joint)}"
+        )
+    sets, tables = [], []
+    for name in sorted(mu):
+        counts = _counts(folder, name, mu[name])
+        sets.append(
+            SourceSet(
+                name=name,
+                weight=weights.get(name, 1.0),
+                pairs=int(counts.sum()),
+                mu_probability=counts / counts.sum(),
+                sigma_range=occupied_range(_counts(folder, name, sigma[name]), SIGMA_BIN_WIDTH),
+            )
+        )
+        tables.append(np.stack([_counts(folder, name, row["Count"]) for row in joint[name]]))
+    if all(np.array_equal(tables[0], table) for table in tables):
+        tables = tables[:1]
+    return DegradationStatistics(tuple(sets), tuple(SigmaTable.from_counts(table) for table in tables))
+
+
+def _read_files(folder: Path, prefix: str) -> dict[str, Any]:
+    """Content of the files of one kind, by data set."""
+    contents = {}
+    for path in sorted(folder.glob(f"{prefix}*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            contents[str(content[0]["Dataset"])] = content
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{path} is not a histogram of the authors' release: {error}") from error
+    return contents
+
+
+def _counts(folder: Path, name: str, bins: Any) -> np.ndarray:
+    try:
+        counts = np.array([entry["Count"] for entry in bins], dtype=np.float64)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{folder}: a histogram of {name} has no counts: {error}") from error
+    if len(counts) != NUM_BINS or (counts < 0).any():
+        raise InputError(f"{folder}: a histogram of {name} has {len(counts)} bins; {NUM_BINS} counts are expected.")
+    return counts
+
+
+def _describe(*kinds: dict[str, Any]) -> str:
+    found = [f"{prefix}: {', '.join(kind) or 'none'}" for prefix, kind in zip(_PREFIXES, kinds, strict=True)]
+    return "found " + "; ".join(found)

@@ -1,0 +1,104 @@
+"""From measured severities to the statistics of a prior."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gendeg.degradations import Degradation, parse_mixture
+from gendeg.errors import InputError
+from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, occupied_range
+from gendeg.severity import MU_RANGE, NUM_BINS, SIGMA_BIN_WIDTH, SIGMA_RANGE, measure_severity, severity_bins
+
+ONE_SET = "pairs"  # name of the source set where none is given
+
+
+def measure_pairs(pairs: Iterable[Any], original_size: bool) -> tuple[list[float], list[float], list[Any], list[str]]:
+    """mu, sigma, degradation and source set of each pair; see `SeverityPrior.from_pairs` for what a pair may be.
+
+    Raises:
+        InputError: an item that is no pair.
+    """
+    rows = []
+    for index, pair in enumerate(pairs):
+        clean, degraded, degradation, dataset = _unpack(index, pair)
+        severity = measure_severity(clean, degraded, original_size=original_size)
+        rows.append((float(severity.mu), float(severity.sigma), degradation, dataset))
+    mu, sigma, degradations, datasets = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [])
+    return mu, sigma, degradations, datasets
+
+
+def _unpack(index: int, pair: Any) -> tuple[Any, Any, Any, str]:
+    if isinstance(pair, Mapping) and {"clean", "degraded", "degradation"} <= pair.keys():
+        return pair["clean"], pair["degraded"], pair["degradation"], str(pair.get("dataset", ONE_SET))
+    if isinstance(pair, tuple) and len(pair) == 3:
+        return *pair, ONE_SET
+    if isinstance(pair, tuple) and len(pair) == 4:
+        return pair
+    raise InputError(
+        f"Pair {index} is a {type(pair).__name__}; give (clean, degraded, degradation), with the data set's name as "
+        "fourth if there are several, or a mapping with these keys."
+    )
+
+
+def statistics_from_severities(
+    mu: Any,
+    sigma: Any,
+    degradations: Sequence[Any],
+    datasets: Sequence[str],
+    weights: Mapping[str, float],
+    pooled: bool,
+) -> dict[Degradation, DegradationStatistics]:
+    """Histograms of measured severities; see `SeverityPrior.from_severities`.
+
+    Args:
+        mu, sigma, degradations, datasets: one entry per pair, (N,).
+        weights: sampling weight of each source set, by name; 1 for those left out.
+        pooled: sigma given mu over all sets of a degradation, instead of one table per set.
+    """
+    mu, sigma = np.asarray(mu, dtype=np.float64), np.asarray(sigma, dtype=np.float64)
+    if not len(mu) == len(sigma) == len(degradations) == len(datasets) or not len(mu):
+        raise InputError(
+            f"Got {len(mu)} mu, {len(sigma)} sigma, {len(degradations)} degradations and {len(datasets)} sets; "
+            "give one of each per pair, for at least one pair."
+        )
+    unknown = sorted(set(weights) - set(datasets))
+    if unknown:
+        given = ", ".join(sorted(set(datasets)))
+        raise InputError(f"Weights for {', '.join(unknown)}, but the pairs come from {given}.")
+    if np.isnan(mu).any() or np.isnan(sigma).any():
+        raise InputError("mu and sigma must be numbers, not NaN.")
+    names = np.array([parse_mixture(name)[0] for name in degradations], dtype=object)
+    sources = np.array(datasets, dtype=object)
+    statistics = {}
+    for name in [member for member in Degradation if member in names]:
+        counts = {
+            source: _count(mu[chosen], sigma[chosen])
+            for source in sorted(set(sources[names == name]))
+            for chosen in [(names == name) & (sources == source)]
+        }
+        statistics[name] = DegradationStatistics(
+            tuple(source_from_counts(source, weights.get(source, 1.0), count) for source, count in counts.items()),
+            tables_from_counts(list(counts.values()), pooled),
+        )
+    return statistics
+
+
+def _count(mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Joint histogram (128, 128) of mu and sigma bins."""
+    counts = np.zeros((NUM_BINS, NUM_BINS), dtype=np.int64)
+    np.add.at(counts, (severity_bins(mu, MU_RANGE), severity_bins(sigma, SIGMA_RANGE)), 1)
+    return counts
+
+
+def source_from_counts(name: str, weight: float, counts: np.ndarray) -> SourceSet:
+    """Statistics of one set from its joint histogram, (128, 128)."""
+    sigma_range = occupied_range(counts.sum(axis=0), SIGMA_BIN_WIDTH)
+    return SourceSet(name, weight, int(counts.sum()), counts.sum(axis=1) / counts.sum(), sigma_range)
+
+
+def tables_from_counts(counts: Sequence[np.ndarray], pooled: bool) -> tuple[SigmaTable, ...]:
+    """One sigma table per joint histogram, or a single one of their sum."""
+    if pooled:
+        return (SigmaTable.from_counts(np.sum(counts, axis=0)),)
+    return tuple(SigmaTable.from_counts(count) for count in counts)
