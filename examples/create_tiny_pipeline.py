@@ -76,7 +76,7 @@ def create_unet(latent_channels: int) -> UNet2DConditionModel:
 
 
 def create_scheduler() -> DDIMScheduler:
-    """v-prediction with zero terminal signal, so that few steps, starting from pure noise, suffice (arXiv 2305.08891)."""
+    """v-prediction with zero terminal signal, so that few steps from pure noise suffice (arXiv 2305.08891)."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -111,7 +111,8 @@ def main(
         image_guidance_scale=1.0,
     )
     pipe.save_pretrained(output)
-    print(f"Untrained pipeline with {sum(p.numel() for p in pipe.unet.parameters()) / 1e6:.1f} M UNet parameters: {output}")
+    parameters = sum(parameter.numel() for parameter in pipe.unet.parameters())
+    print(f"Untrained pipeline with {parameters / 1e6:.1f} M UNet parameters: {output}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -47,8 +47,8 @@ class GenDegPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->conditioner->unet->vae->scm"
-    _optional_components = ("scm",)
-    _callback_tensor_inputs = ("latents",)
+    _optional_components: ClassVar[list[str]] = ["scm"]
+    _callback_tensor_inputs: ClassVar[list[str]] = ["latents"]
 
     def __init__(
         self,

@@ -1,0 +1,195 @@
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from diffusers import DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
+
+import gendeg
+from gendeg import GenDegPipeline
+from gendeg.errors import ImageError, InputError, SeverityError, UnknownDegradationError
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_output_states_request_and_measurement(tiny_pipeline, photo):
+    out = tiny_pipeline(photo, "haze", mu=0.2, sigma=0.08, generator=seeded(0))
+    assert [image.size for image in out.images] == [(120, 96)]
+    assert (out.requested.mu.tolist(), out.requested.sigma.tolist()) == ([0.2], [0.08])
+    measured = gendeg.measure_severity(out.targets[0], out.images[0])
+    assert out.achieved.mu.item() == pytest.approx(measured.mu)
+    assert np.array_equal(np.asarray(out.targets[0]), photo)
+
+
+def test_same_generator_gives_the_same_image(tiny_pipeline, photo):
+    first, second = (tiny_pipeline(photo, "rain", generator=seeded(3), output_type="pt") for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    assert first.requested.mu == second.requested.mu
+
+
+def test_with_a_list_of_generators_a_sample_does_not_depend_on_its_batch(tiny_pipeline, photo):
+    photos = [photo, photo[:64, :64], photo]
+    together = tiny_pipeline(
+        photos, ["haze", "rain", "snow"], generator=[seeded(i) for i in range(3)], output_type="pt"
+    )
+    for i, name in enumerate(["haze", "rain", "snow"]):
+        alone = tiny_pipeline(photos[i], name, generator=[seeded(i)], output_type="pt")
+        assert alone.requested[0] == together.requested[i]
+        torch.testing.assert_close(alone.images[0], together.images[i], atol=1e-5, rtol=0)
+
+
+def test_one_photo_with_many_degradations_is_encoded_once(tiny_pipeline, photo, monkeypatch):
+    calls = []
+    encode = tiny_pipeline.vae.encode
+    monkeypatch.setattr(tiny_pipeline.vae, "encode", lambda x: calls.append(len(x)) or encode(x))
+    out = tiny_pipeline(photo, [str(name) for name in gendeg.Degradation], mu=0.1, sigma=0.05)
+    assert len(out) == 6
+    assert calls == [1]
+
+
+def test_prepared_photo_and_embeddings_give_the_same_result(tiny_pipeline, photo):
+    prepared = tiny_pipeline.prepare_images(photo)
+    embeds = tiny_pipeline.encode_prompt(["a street, in hazy conditions"])
+    plain = tiny_pipeline(photo, "haze", 0.2, 0.1, "a street", generator=seeded(0), output_type="pt")
+    reused = tiny_pipeline(prepared, "haze", 0.2, 0.1, prompt_embeds=embeds, generator=seeded(0), output_type="pt")
+    assert torch.equal(plain.images, reused.images)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 47), (20, 400), (300, 210)])
+def test_any_size_is_kept(tiny_pipeline, size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    out = tiny_pipeline(image, "snow", output_type="np")
+    assert out.images[0].shape == out.targets[0].shape == (*size, 3)
+
+
+@pytest.mark.parametrize("alignment", ["transfer", "paper", "scm", "target", "none"])
+@pytest.mark.parametrize("degradation", ["haze", "rain"])
+def test_alignments(tiny_pipeline, photo, alignment, degradation):
+    out = tiny_pipeline(photo, degradation, mu=0.1, sigma=0.1, alignment=alignment, output_type="pt")
+    assert out.images.shape == out.targets.shape == (1, 3, 96, 120)
+    untouched = torch.equal(out.targets[0], torch.from_numpy(photo).permute(2, 0, 1) / 255)
+    assert untouched != (alignment == "target" or (alignment, degradation) == ("paper", "rain"))
+
+
+def test_resolution_sets_the_short_side_to_work_at(tiny_pipeline, photo):
+    assert tiny_pipeline.prepare_images(photo, 48)[0].working.shape == (3, 48, 60)
+    # native area is 64 x 64
+    height, width = tiny_pipeline.prepare_images(photo)[0].working.shape[1:]
+    assert height * width == pytest.approx(64 * 64, rel=0.05)
+    assert tiny_pipeline.prepare_images(photo[:40, :50])[0].working.shape == (3, 40, 50)
+
+
+def test_calibration_meets_mu_or_says_that_it_did_not(tiny_pipeline, photo):
+    out = tiny_pipeline([photo] * 4, "haze", mu=[0.05, 0.1, 0.2, 0.69], sigma=0.05, calibrate=True, generator=seeded(0))
+    errors = np.abs(out.achieved.mu - out.requested.mu)
+    assert len(out.calibrated) == 4
+    assert all(error <= 0.0055 for error, met in zip(errors, out.calibrated, strict=True) if met)
+
+
+def test_left_out_severity_is_drawn_from_the_prior(tiny_pipeline, photo):
+    out = tiny_pipeline([photo] * 8, "low_light", generator=seeded(1))
+    assert len(set(out.requested.mu)) == 8
+    fixed = tiny_pipeline([photo] * 4, "low_light", mu=0.1, generator=seeded(1))
+    assert set(fixed.requested.mu) == {0.1}
+    assert len(set(fixed.requested.sigma)) == 4
+    assert (out.requested.sigma**2 <= out.requested.mu * (1 - out.requested.mu)).all()
+
+
+@pytest.mark.parametrize("scheduler", [EulerAncestralDiscreteScheduler, DPMSolverMultistepScheduler, LCMScheduler])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_other_schedulers(tiny_pipeline, photo, scheduler, prediction_type):
+    tiny_pipeline.scheduler = scheduler(prediction_type=prediction_type)
+    out = tiny_pipeline(
+        photo, "rain", num_inference_steps=3, guidance_scale=3.0, image_guidance_scale=1.5, output_type="np"
+    )
+    assert np.isfinite(out.images).all()
+
+
+def test_half_precision(tiny_pipeline, photo):
+    tiny_pipeline.to(torch.bfloat16)
+    out = tiny_pipeline(photo, "rain", guidance_scale=2.0, output_type="pt", alignment="scm")
+    assert out.images.dtype == torch.float32
+
+
+def test_callback_sees_and_changes_latents(tiny_pipeline, photo):
+    seen = []
+
+    def zero(pipe, step, timestep, tensors):
+        seen.append(step)
+        return {"latents": torch.zeros_like(tensors["latents"])}
+
+    out = tiny_pipeline(photo, "rain", num_inference_steps=3, callback_on_step_end=zero, output_type="latent")
+    assert seen == [0, 1, 2]
+    assert not out.images[0].any()
+    assert np.isnan(out.achieved.mu).all()
+
+
+def test_given_noise_replaces_the_generator(tiny_pipeline, photo):
+    shape = tiny_pipeline.prepare_images(photo)[0].latents.shape
+    noise = torch.randn(1, *shape, generator=seeded(5))
+    first, second = (
+        tiny_pipeline(photo, "rain", 0.1, 0.1, latents=noise, generator=seeded(i), output_type="pt") for i in range(2)
+    )
+    assert torch.equal(first.images, second.images)
+
+
+def test_mixture(tiny_pipeline, photo):
+    out = tiny_pipeline(photo, "rain+haze", mu=0.1, sigma=0.1)
+    assert len(out) == 1
+
+
+def test_saved_pipeline_is_the_same(tiny_pipeline, photo, tmp_path):
+    tiny_pipeline.save_pretrained(tmp_path)
+    loaded = GenDegPipeline.from_pretrained(tmp_path)
+    loaded.set_progress_bar_config(disable=True)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    assert index["conditioner"] == ["gendeg.models.conditioning", "DegradationConditioner"]
+    assert index["scm"] == ["gendeg.models.scm", "StructureCorrectionModule"]
+    assert loaded.config.alignment == "transfer"
+    first, second = (
+        pipe(photo, "haze", 0.2, 0.1, generator=seeded(0), output_type="pt") for pipe in (tiny_pipeline, loaded)
+    )
+    assert torch.equal(first.images, second.images)
+
+
+def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
+    tiny_pipeline.register_modules(scm=None)
+    tiny_pipeline.save_pretrained(tmp_path)
+    loaded = GenDegPipeline.from_pretrained(tmp_path)
+    loaded.set_progress_bar_config(disable=True)
+    loaded(photo, "haze")
+    with pytest.raises(InputError, match="Structure Correction Module"):
+        loaded(photo, "haze", alignment="scm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"degradation": "hase"}, UnknownDegradationError, "haze"),
+        ({"mu": 0.9}, SeverityError, r"\[0, 0.7\]"),
+        ({"mu": float("nan")}, SeverityError, "nan"),
+        ({"mu": 0.01, "sigma": 0.3}, SeverityError, "infeasible"),
+        ({"mu": [0.1, 0.2], "sigma": [0.1] * 3}, InputError, "mu has 2 entries for 3 images"),
+        ({"generator": [torch.Generator()] * 2, "mu": [0.1] * 3}, InputError, "generator has 2 entries"),
+        ({"alignment": "best"}, InputError, "'transfer'"),
+        ({"output_type": "jpg"}, InputError, "'pil'"),
+        ({"num_inference_steps": 0}, InputError, "at least 1"),
+        ({"resolution": 8}, InputError, "32"),
+        ({"image": np.zeros((1, 1, 3), np.uint8)}, ImageError, "16"),
+        ({"image": "photo.jpg"}, ImageError, "str"),
+        ({"image": np.full((32, 32, 3), np.nan)}, ImageError, "NaN"),
+        ({"image": []}, ImageError, "empty"),
+    ],
+)
+def test_bad_input(tiny_pipeline, photo, arguments, error, message):
+    with pytest.raises(error, match=message):
+        tiny_pipeline(**{"image": photo, "degradation": "haze", **arguments})
+
+
+def test_any_pil_mode(tiny_pipeline, photo):
+    image = PIL.Image.fromarray(photo)
+    out = tiny_pipeline([image.convert(mode) for mode in ("RGB", "L", "P", "CMYK", "RGBA", "I;16")], "haze")
+    assert all(result.mode == "RGB" for result in out.images)
