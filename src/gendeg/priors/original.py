@@ -67,14 +67,16 @@ def _read_degradation(folder: Path, weights: Weights) -> DegradationStatistics:
         )
     sets, tables = [], []
     for name in sorted(mu):
-        counts = _counts(folder, name, mu[name])
+        counts, sigma_counts = _counts(folder, name, mu[name]), _counts(folder, name, sigma[name])
+        if not counts.sum() or not sigma_counts.sum():
+            raise InputError(f"{folder}: the histograms of {name} are empty.")
         sets.append(
             SourceSet(
                 name=name,
                 weight=weights.get(name, 1.0),
                 pairs=int(counts.sum()),
                 mu_probability=counts / counts.sum(),
-                sigma_range=occupied_range(_counts(folder, name, sigma[name]), SIGMA_BIN_WIDTH),
+                sigma_range=occupied_range(sigma_counts, SIGMA_BIN_WIDTH),
             )
         )
         tables.append(np.stack([_counts(folder, name, row["Count"]) for row in joint[name]]))
@@ -86,7 +88,7 @@ def _read_degradation(folder: Path, weights: Weights) -> DegradationStatistics:
 def _read_files(folder: Path, prefix: str) -> dict[str, Any]:
     """Content of the files of one kind, by data set."""
     contents = {}
-    for path in sorted(folder.glob(f"{prefix}*.json")):
+    for path in [path for path in sorted(folder.glob("*.json")) if path.name.startswith(prefix)]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             contents[str(content[0]["Dataset"])] = content

@@ -33,7 +33,8 @@ class Sampler:
         cell = np.searchsorted(self._cell_edges, u_cell, side="right") - 1
         source, mu_bin = np.divmod(cell, NUM_BINS)
         # where u fell inside its cell is uniform too, and places mu inside the bin
-        inside = (u_cell - self._cell_edges[cell]) / self._cell_probability.ravel()[cell]
+        low, high = self._cell_edges[cell], self._cell_edges[cell + 1]
+        inside = (u_cell - low) / (high - low)
         mu = (mu_bin + inside) * MU_BIN_WIDTH
         sigma = np.minimum(self._sigma_given_mu(source, mu_bin, u_sigma), max_sigma(mu))
         at_random = np.flatnonzero(u_random < self._random_fraction)

@@ -175,3 +175,15 @@ class DegradationStatistics:
     def mu_probability(self) -> np.ndarray:
         """Probability of each set together with each mu bin, (S, 128), sums to 1."""
         return self.set_probability[:, None] * np.stack([source.mu_probability for source in self.sets])
+
+
+def sigma_quantiles(known: DegradationStatistics, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles (128, L) of sigma in each mu bin, over all sets as they are drawn; NaN in bins without data."""
+    quantiles = np.full((NUM_BINS, len(levels)), np.nan)
+    probability = known.mu_probability  # (S, 128)
+    for mu_bin in np.flatnonzero(probability.sum(axis=0)):
+        parts = [(table, weight) for table, weight in zip(known.tables_by_set, probability[:, mu_bin], strict=True)]
+        sigma = np.unique([table.sigma[mu_bin] for table, weight in parts if weight])
+        below = sum(weight * np.interp(sigma, table.sigma[mu_bin], table.cumulative[mu_bin]) for table, weight in parts)
+        quantiles[mu_bin] = np.interp(levels, below / probability[:, mu_bin].sum(), sigma)
+    return quantiles
