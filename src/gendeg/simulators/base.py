@@ -38,8 +38,8 @@ class Simulator(ABC):
 
     def thin(self, clean: Tensor, fields: Fields, stride: int) -> tuple[Tensor, Fields]:
         """Keep every `stride`-th pixel of the images and maps: a small sample on which severity is estimated."""
-        thinned = {key: _every(value, stride) if value.ndim == 4 else value for key, value in fields.items()}
-        return _every(clean, stride), thinned
+        thinned = {key: _thin(value, stride) if value.ndim == 4 else value for key, value in fields.items()}
+        return _thin(clean, stride), thinned
 
 
 def per_image(values: Tensor) -> Tensor:
@@ -60,5 +60,11 @@ def scale_of(clean: Tensor) -> float:
     return min(clean.shape[-2:]) / 256
 
 
-def _every(maps: Tensor, stride: int) -> Tensor:
-    return maps[..., stride // 2 :: stride, stride // 2 :: stride].contiguous()
+def every(side: int, stride: int) -> slice:
+    """Every `stride`-th of `side` pixels, at least one."""
+    return slice(min(stride // 2, side - 1), None, stride)
+
+
+def _thin(maps: Tensor, stride: int) -> Tensor:
+    height, width = maps.shape[-2:]
+    return maps[..., every(height, stride), every(width, stride)].contiguous()

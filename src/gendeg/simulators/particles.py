@@ -1,7 +1,8 @@
 """Many small things before the scene: where they lie, and how ever more of them appear.
 
 Particles are drawn into a few layers, each with twice as many as the one before. Turning the strength up shows one layer
-after another, so the number of visible particles grows smoothly although all of them are drawn once.
+after another, so the number of visible particles grows smoothly although all of them are drawn once. A particle that
+leaves the picture on one side comes in on the other: every part of the picture gets equally many.
 """
 
 import torch
@@ -26,22 +27,20 @@ def visible_density(layers: Tensor, strength: Tensor) -> Tensor:
     return torch.einsum("bk,bkhw->bhw", weights, layers)[:, None]
 
 
-def splat(rows: Tensor, columns: Tensor, weights: Tensor, layer: Tensor, size: tuple[int, int]) -> Tensor:
+def splat(pixel: Tensor, weight: Tensor, layer: Tensor, size: tuple[int, int]) -> Tensor:
     """Add particles onto the pixel grid of their layers.
 
     Args:
-        rows, columns: integer pixel positions (B, N, S) of the S samples of each particle; those outside are dropped.
-        weights: what is added there, (B, N, S).
+        pixel: flat index `row * W + column` of the samples of each particle, (B, N, ...).
+        weight: what is added there, same shape.
         layer: layer of each particle, (N,).
-        size: height and width.
+        size: H and W.
 
     Returns:
         (B, LAYERS, H, W).
     """
     height, width = size
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    pixel = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    index = layer[None, :, None] * (height * width) + pixel
-    canvas = torch.zeros(len(rows), LAYERS * height * width, device=weights.device)
-    canvas.scatter_add_(1, index.flatten(1), (weights * inside).flatten(1))
-    return canvas.view(len(rows), LAYERS, height, width)
+    offset = (layer * (height * width)).view(1, -1, *[1] * (pixel.ndim - 2))
+    canvas = torch.zeros(len(pixel), LAYERS * height * width, device=weight.device)
+    canvas.scatter_add_(1, (pixel + offset).flatten(1), weight.flatten(1))
+    return canvas.view(len(pixel), LAYERS, height, width)

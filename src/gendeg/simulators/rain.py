@@ -1,7 +1,7 @@
 """Rain: streaks of falling drops at many depths, alone or with the veil of the rain too far away to be resolved."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,8 +10,9 @@ from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, sca
 from gendeg.simulators.particles import layer_of, splat, visible_density
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
-STREAKS = 3000  # per 256 x 256 pixels
-SHORTEST, LONGEST = 12, 34  # pixels of a 256 x 256 picture
+STREAKS = 3600  # in a square picture
+NEAR_SHARE = 4  # one streak in so many is near the camera
+SHORTEST, LONGEST = 16, 40  # pixels of a 256 x 256 picture
 FAINT, BRIGHT = 0.08, 1.0  # opacity of the streaks at spread 0 and 1
 
 
@@ -52,37 +53,67 @@ class VeiledRain(RainStreaks):
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Veil first, then streaks in front of it."""
-        density = per_image(strength**2 * (1.4 - spread)) * fields["veil"]
+        density = per_image(strength**2 * (1.2 - spread)) * fields["veil"]
         veiled = torch.lerp(clean, per_image(fields["veil_light"]).maximum(clean), density.clamp_max(1))
         return super().render(veiled, fields, strength, spread)
 
 
 def draw_streaks(clean: Tensor, streams: RandomStreams, angle: Tensor, length: Tensor) -> Tensor:
-    """Draw antialiased streaks into layers (B, LAYERS, H, W); `angle` from the vertical in degrees, `length` in pixels.
+    """Draw antialiased streaks into layers (B, LAYERS, H, W); `angle` from the vertical in degrees, `length` in pixels."""
+    height, width = clean.shape[-2:]
+    count = max(64, round(STREAKS * height * width / min(height, width) ** 2))
+    layer = layer_of(count, clean.device)
+    is_near = torch.arange(count, device=clean.device) % NEAR_SHARE == 0
+    draws = streams.uniform(count, 6)
+    slope = torch.tan(torch.deg2rad(angle[:, None] + 3 * (draws[..., 5] - 0.5)))
+    near = _Depth(length=(0.4, 0.8), radius=(0.7, 1.1), peak=(0.7, 1.3))
+    far = _Depth(length=(0.2, 0.45), radius=(0.5, 0.7), peak=(0.35, 1.0))
+    return sum(
+        (
+            _splat_streaks(draws[:, chosen], depth, slope[:, chosen], length, layer[chosen], clean)
+            for chosen, depth in ((is_near, near), (~is_near, far))
+        ),
+        start=torch.zeros((), device=clean.device),
+    )
 
-    A streak is sampled on every row it crosses, at the few columns beside its axis.
+
+class _Depth(NamedTuple):
+    """Ranges of the streaks at one distance: half length relative to the picture's, radius in pixels, brightness."""
+
+    length: tuple[float, float]
+    radius: tuple[float, float]
+    peak: tuple[float, float]
+
+
+def _splat_streaks(
+    draws: Tensor, depth: _Depth, slope: Tensor, length: Tensor, layer: Tensor, clean: Tensor
+) -> Tensor:
+    """Sample each streak on every row it crosses, at the few columns beside its axis.
+
+    `draws` (B, N, 6) are uniform numbers, `slope` (B, N) columns per row, `length` (B,) pixels, `layer` (N,).
     """
     height, width = clean.shape[-2:]
     unit = scale_of(clean)
-    count = max(64, round(STREAKS * height * width / (256 * unit) ** 2))
-    draws = streams.uniform(count, 6)
-    nearness = draws[..., 2] ** 3  # most streaks are far
-    half_length = length[:, None] * (0.25 + 0.4 * nearness + 0.2 * draws[..., 3])
-    radius = (0.42 + 0.5 * nearness) * max(unit, 0.75)
-    peak = (0.5 + 0.9 * draws[..., 4]) * (0.7 + 0.3 * nearness)
-    slope = torch.tan(torch.deg2rad(angle[:, None] + 3 * (draws[..., 5] - 0.5)))
-    cosine = 1 / torch.sqrt(1 + slope**2)
+    half_length = length[:, None] * _between(depth.length, draws[..., 2])
+    radius = _between(depth.radius, draws[..., 3]) * max(unit, 0.75)
+    peak = _between(depth.peak, draws[..., 4])
 
-    reach = math.ceil(0.85 * LONGEST * unit)
+    reach, margin = math.ceil(LONGEST * unit * depth.length[1]), math.ceil(2 * depth.radius[1] * max(unit, 0.75))
     down = torch.arange(-reach, reach + 1, device=clean.device)
-    across = torch.arange(-math.ceil(2 * unit), math.ceil(2 * unit) + 1, device=clean.device)
-    row = (draws[..., 0] * (height + 2 * reach) - reach).round().long()[..., None] + down
-    axis = (draws[..., 1] * (1.6 * width) - 0.3 * width)[..., None] + slope[..., None] * down
-    column = axis.round().long()[..., None] + across
-    distance = (column - axis[..., None]) * cosine[..., None, None]
-    profile = torch.exp(-0.5 * (distance / radius[..., None, None]) ** 2)
-    along = (down * cosine.reciprocal()[..., None] / half_length[..., None]).abs()
+    across = torch.arange(-margin, margin + 1, device=clean.device)
+    row = ((draws[..., 0] * height).long()[..., None] + down) % height
+    axis = ((draws[..., 1] * width)[..., None] + slope[..., None] * down) % width
+    nearest = axis.round()
+    along = down * (1 + slope**2).sqrt()[..., None] / half_length[..., None]
     fade = (1 - along**2).clamp_min(0) * peak[..., None]
-    samples = (profile * fade[..., None]).flatten(2)
-    rows = row[..., None].expand_as(column).flatten(2)
-    return splat(rows, column.flatten(2), samples, layer_of(count, clean.device), (height, width))
+
+    padded = width + 2 * margin + 1
+    pixel = (row * padded + nearest.long() + margin)[..., None] + across
+    inverse = (1 / (radius**2 * 4 * (1 + slope**2)))[..., None, None]
+    profile = (1 - ((nearest - axis)[..., None] + across) ** 2 * inverse).clamp_min(0) ** 2
+    layers = splat(pixel, profile * fade[..., None], layer, (height, padded))
+    return layers[..., margin : margin + width]
+
+
+def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
+    return bounds[0] + (bounds[1] - bounds[0]) * share

@@ -41,28 +41,30 @@ class RefractingDrops(WaterOnGlass):
     """Drops of many sizes, each a fisheye lens that shows a wide view of the scene upside down, with a dark rim."""
 
     name: ClassVar[str] = "drops"
-    DROPS = 320
-    LARGE_SHARE = 4
+    DROPS = 400  # in a square picture
+    RADII = ((1.5, 4.5), (5.0, 12.0), (10.0, 22.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Place, size and shape of the drops; focus, field of view and light of the picture."""
         height, width = clean.shape[-2:]
         unit = scale_of(clean)
-        count = max(self.LARGE_SHARE, round(self.DROPS * height * width / (256 * unit) ** 2))
-        draws = streams.uniform(count, 7)
-        is_large = torch.arange(count, device=clean.device) % self.LARGE_SHARE == 0
-        radius = unit * torch.where(is_large, 5 + 10 * draws[..., 2] ** 2, 1.6 + 3 * draws[..., 2])
+        count = max(16, round(self.DROPS * height * width / min(height, width) ** 2))
+        draws = streams.uniform(count, 8)
+        number = torch.arange(count, device=clean.device)
+        kind = torch.where(number % 16 == 0, 2, (number % 4 == 0).long())
+        smallest, largest = torch.tensor(self.RADII, device=clean.device)[kind].T * unit
         drops = {
             "row": draws[..., 0] * height,
             "column": draws[..., 1] * width,
-            "radius": radius.clamp_min(0.8),
+            "radius": (smallest + (largest - smallest) * draws[..., 2] ** 2).clamp_min(0.8),
             "elongation": 1 + 0.35 * draws[..., 3],
-            "phase_two": 2 * math.pi * draws[..., 4],
-            "phase_three": 2 * math.pi * draws[..., 5],
+            "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
         owner = torch.full((len(clean), height * width), count, device=clean.device)
-        for group in (is_large, ~is_large):
-            _claim_pixels(owner, {key: value[:, group] for key, value in drops.items()}, group.nonzero()[:, 0], clean)
+        for group, (_, radius) in enumerate(self.RADII):
+            chosen = (kind == group).nonzero()[:, 0]
+            reach = math.ceil(1.2 * 1.35 * max(0.8, radius * unit))
+            _claim_pixels(owner, {key: value[:, chosen] for key, value in drops.items()}, chosen, reach, clean)
         return self._look(clean, streams, drops, owner.view(-1, 1, height, width))
 
     def _look(self, clean: Tensor, streams: RandomStreams, drops: Fields, owner: Tensor) -> Fields:
@@ -74,7 +76,7 @@ class RefractingDrops(WaterOnGlass):
         glare = streams.uniform(low=0.2, high=1.2)
         count = drops["row"].shape[1]
         nearest = owner.clamp_max(count - 1).flatten(1)
-        own = {key: value.gather(1, nearest).view(owner.shape) for key, value in drops.items()}
+        own = {key: _of_owner(value, nearest, owner.shape) for key, value in drops.items()}
         rows, columns = pixel_grid(clean)
         right, down, distance = _inside_drop(rows, columns, own)
         compression = per_image(field_of_view) * (0.6 + 0.4 * distance**2)
@@ -117,7 +119,7 @@ class Rivulets(WaterOnGlass):
         bead = 0.75 + 0.25 * torch.sin(2 * math.pi * (rows / (unit * 17) + draws[..., 5, :]))
         head = (1 - ((along - 0.94) / 0.06).clamp(-1, 1) ** 2).sqrt()
         tail = 0.55 * bead * along.clamp(0, 1).sqrt() * (along < 0.94)
-        half_width = unit * (2.5 + 5 * draws[..., 6, :] ** 2) * torch.maximum(head, tail) * ((along > 0) & (along < 1))
+        half_width = unit * (3 + 7 * draws[..., 6, :] ** 2) * torch.maximum(head, tail) * ((along > 0) & (along < 1))
         return self._look(clean, streams, axis, half_width)
 
     def _look(self, clean: Tensor, streams: RandomStreams, axis: Tensor, half_width: Tensor) -> Fields:
@@ -125,7 +127,7 @@ class Rivulets(WaterOnGlass):
         height, width = clean.shape[-2:]
         unit = scale_of(clean)
         bending, rim = streams.uniform(low=3, high=7), streams.uniform(low=0.3, high=0.7)
-        reach = math.ceil(float(half_width.max()))
+        reach = math.ceil(10 * unit)
         across = torch.arange(-reach, reach + 1, device=clean.device)
         column = axis.round().long()[..., None] + across
         is_water = (column - axis[..., None]).abs() < half_width[..., None]
@@ -158,24 +160,40 @@ class Rivulets(WaterOnGlass):
         }
 
 
-def _claim_pixels(owner: Tensor, drops: Fields, numbers: Tensor, clean: Tensor) -> None:
-    """Enter into `owner` (B, H * W) the lowest number of a drop that covers each pixel."""
+def _of_owner(values: Tensor, owner: Tensor, shape: torch.Size) -> Tensor:
+    """A property of drops (B, N) or (B, N, K) looked up for every pixel: (B, 1, H, W) or (B, 1, H, W, K)."""
+    index = owner if values.ndim == 2 else owner[..., None].expand(-1, -1, values.shape[2])
+    return values.gather(1, index).view(*shape, *values.shape[2:])
+
+
+def _claim_pixels(owner: Tensor, drops: Fields, numbers: Tensor, reach: int, clean: Tensor) -> None:
+    """Enter into `owner` (B, H * W) the lowest number of a drop that covers each pixel.
+
+    `drops` holds the properties (B, N) of drops with the `numbers` (N,), none of which is larger than `reach` pixels.
+    """
     height, width = clean.shape[-2:]
-    reach = math.ceil(float((drops["radius"] * drops["elongation"]).max()) * 1.2)
+    nobody = int(owner.max())
     offsets = torch.arange(-reach, reach + 1, device=clean.device)
-    row = drops["row"].long()[..., None] + offsets.repeat_interleave(len(offsets))
-    column = drops["column"].long()[..., None] + offsets.repeat(len(offsets))
-    _, _, distance = _inside_drop(row, column, {key: value[..., None] for key, value in drops.items()})
-    covered = (distance < 1) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    claim = numbers[:, None].where(covered, int(owner.max()))
+    row = drops["row"].long()[..., None, None] + offsets[:, None]
+    column = drops["column"].long()[..., None, None] + offsets
+    expanded = {key: value[:, :, None, None] for key, value in drops.items()}
+    _, _, distance = _inside_drop(row, column, expanded)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    claim = numbers[:, None, None].where((distance < 1) & inside, nobody)
     pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     owner.scatter_reduce_(1, pixel.flatten(1), claim.flatten(1), "amin")
 
 
 def _inside_drop(rows: Tensor, columns: Tensor, drops: Fields) -> tuple[Tensor, Tensor, Tensor]:
-    """Position of pixels within a drop: right and down in units of its radius, and distance (1 at the irregular rim)."""
+    """Where pixels lie within a drop: right and down in units of its radius, and distance, 1 at the rim.
+
+    The rim is a circle with ripples: small multiples of the cosine and sine of twice and three times the angle.
+    """
     right = (columns - drops["column"]) / drops["radius"]
     down = (rows - drops["row"]) / (drops["radius"] * drops["elongation"])
-    theta = torch.atan2(down, right)
-    rim = 1 + 0.1 * torch.cos(2 * theta + drops["phase_two"]) + 0.06 * torch.cos(3 * theta + drops["phase_three"])
-    return right, down, torch.sqrt(right**2 + down**2) / rim
+    radius = torch.sqrt(right**2 + down**2).clamp_min(1e-6)
+    cosine, sine = right / radius, down / radius
+    cosine_two, sine_two = cosine**2 - sine**2, 2 * cosine * sine
+    waves = (cosine_two, sine_two, cosine * cosine_two - sine * sine_two, cosine * sine_two + sine * cosine_two)
+    ripples = sum(wave * drops["ripples"][..., k] for k, wave in enumerate(waves))
+    return right, down, radius / (1 + ripples)

@@ -1,7 +1,7 @@
 """Snow: falling flakes of many sizes and depths, alone or with the veil of distant snowfall."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,8 +10,9 @@ from gendeg.simulators.base import Fields, Simulator, per_image, scale_of
 from gendeg.simulators.particles import layer_of, splat, visible_density
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
-FLAKES = 5000  # per 256 x 256 pixels
-LARGE_SHARE = 8  # one flake in so many is near the camera: large and out of focus
+FLAKES = 6000  # in a square picture
+NEAR_SHARE = 7  # one flake in so many is near the camera: large and out of focus
+SMALLEST, LARGEST = 0.7, 1.3  # relative size of the flakes of a picture
 FAINT, BRIGHT = 0.12, 1.0  # opacity of the flakes at spread 0 and 1
 
 
@@ -26,8 +27,8 @@ class SnowFlakes(Simulator):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Direction and speed of fall, and every flake's place, size and softness."""
         angle = streams.uniform(low=-40, high=40)
-        size = streams.uniform(low=0.7, high=1.3)
-        fall = streams.uniform(low=1.0, high=2.2)
+        size = streams.uniform(low=SMALLEST, high=LARGEST)
+        fall = streams.uniform(low=0.9, high=1.6)
         flakes = draw_flakes(clean, streams, angle, size, fall)
         return {"angle_degrees": angle, "flake_size": size, "fall": fall, "flakes": flakes,
                 "brightness": streams.uniform(low=0.88, high=1.0)}
@@ -52,48 +53,66 @@ class VeiledSnow(SnowFlakes):
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Veil first, then flakes in front of it."""
-        density = per_image(strength**2 * (1.4 - spread)) * fields["veil"]
+        density = per_image(strength**2 * (1.2 - spread)) * fields["veil"]
         veiled = torch.lerp(clean, per_image(fields["veil_light"]).maximum(clean), density.clamp_max(1))
         return super().render(veiled, fields, strength, spread)
 
 
 def draw_flakes(clean: Tensor, streams: RandomStreams, angle: Tensor, size: Tensor, fall: Tensor) -> Tensor:
-    """Draw flakes into layers (B, LAYERS, H, W): small crisp ones and a few large soft ones."""
+    """Draw flakes into layers (B, LAYERS, H, W): small crisp ones and fewer large soft ones."""
     height, width = clean.shape[-2:]
-    unit = scale_of(clean)
-    count = max(64, round(FLAKES * height * width / (256 * unit) ** 2))
+    count = max(64, round(FLAKES * height * width / min(height, width) ** 2))
     layer = layer_of(count, clean.device)
-    direction = torch.deg2rad(angle)
-    is_large = torch.arange(count, device=clean.device) % LARGE_SHARE == 0
+    is_near = torch.arange(count, device=clean.device) % NEAR_SHARE == 0
     draws = streams.uniform(count, 7)
-    canvas = torch.zeros(())
-    for large, low, high in ((False, 0.5, 1.4), (True, 1.4, 4.5)):
-        chosen = is_large == large
-        flake = draws[:, chosen]
-        radius = (low + (high - low) * flake[..., 2] ** 3) * size[:, None] * max(unit, 0.75)
-        reach = math.ceil(1.5 * high * max(unit, 0.75))
-        canvas = canvas + _splat_flakes(flake, radius, reach, direction, fall, layer[chosen], (height, width))
-    return canvas
+    near = _Depth(radius=(1.6, 5.0), edge=(1.0, 4.0), peak=(0.35, 0.9))
+    far = _Depth(radius=(0.5, 1.6), edge=(0.8, 1.4), peak=(0.5, 1.1))
+    motion = torch.stack([torch.deg2rad(angle), size, fall], 1)
+    return sum(
+        (
+            _splat_flakes(draws[:, chosen], depth, motion, layer[chosen], clean)
+            for chosen, depth in ((is_near, near), (~is_near, far))
+        ),
+        start=torch.zeros((), device=clean.device),
+    )
 
 
-def _splat_flakes(
-    flake: Tensor, radius: Tensor, reach: int, direction: Tensor, fall: Tensor, layer: Tensor, size: tuple[int, int]
-) -> Tensor:
-    """Draw flakes (B, N, 7 random numbers each) as soft, slightly irregular ellipses stretched along the fall."""
-    height, width = size
-    offsets = torch.arange(-reach, reach + 1, device=flake.device)
-    centre_row = flake[..., 0] * (height + 2 * reach) - reach
-    centre_column = flake[..., 1] * (width + 2 * reach) - reach
-    row = centre_row.round().long()[..., None] + offsets.repeat_interleave(len(offsets))
-    column = centre_column.round().long()[..., None] + offsets.repeat(len(offsets))
-    down, right = row - centre_row[..., None], column - centre_column[..., None]
-    sine, cosine = torch.sin(direction)[:, None, None], torch.cos(direction)[:, None, None]
-    stretch = 1 + (fall[:, None, None] - 1) * flake[..., 3, None]
-    along = (down * cosine + right * sine) / stretch
-    across = right * cosine - down * sine
-    theta = torch.atan2(across, along)
-    lobes = 1 + 0.25 * torch.cos(3 * theta + 6.28 * flake[..., 4, None])
-    distance = torch.sqrt(along**2 + across**2) / (radius[..., None] * lobes)
-    sharpness = 2.0 + 4.0 * flake[..., 5, None]
-    weight = torch.exp(-(distance**sharpness)) * (0.45 + 0.55 * flake[..., 6, None])
-    return splat(row, column, weight, layer, size)
+class _Depth(NamedTuple):
+    """Ranges of the flakes at one distance: radius and width of the soft edge in pixels, brightness."""
+
+    radius: tuple[float, float]
+    edge: tuple[float, float]
+    peak: tuple[float, float]
+
+
+def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, clean: Tensor) -> Tensor:
+    """Draw flakes as soft ellipses of all orientations, stretched along their fall.
+
+    `draws` (B, N, 7) are uniform numbers, `motion` (B, 3) the angle of the fall, size and stretch, `layer` (N,).
+    """
+    height, width = clean.shape[-2:]
+    unit = max(scale_of(clean), 0.75)
+    angle, size, fall = motion[:, :, None].unbind(1)
+    radius = _between(depth.radius, draws[..., 2] ** 2) * size * unit
+    edge = _between(depth.edge, draws[..., 3]) * unit
+    peak = _between(depth.peak, draws[..., 4])
+    tilt = angle + 1.2 * (draws[..., 5] - 0.5)
+    flatness = fall * (0.7 + 0.6 * draws[..., 6])
+
+    reach = math.ceil(unit * (1.3 * LARGEST * depth.radius[1] + depth.edge[1] / 2))
+    offsets = torch.arange(-reach, reach + 1, device=clean.device)
+    centre_row, centre_column = draws[..., 0] * height, draws[..., 1] * width
+    row = centre_row.long()[..., None] + offsets
+    column = centre_column.long()[..., None] + offsets
+    pixel = (row % height * width)[..., :, None] + (column % width)[..., None, :]
+    down = (row - centre_row[..., None])[..., :, None]
+    right = (column - centre_column[..., None])[..., None, :]
+    along = down * tilt.cos()[..., None, None] + right * tilt.sin()[..., None, None]
+    across = right * tilt.cos()[..., None, None] - down * tilt.sin()[..., None, None]
+    distance = torch.sqrt(along**2 / flatness[..., None, None] + across**2 * flatness[..., None, None])
+    cover = ((radius[..., None, None] - distance) / edge[..., None, None] + 0.5).clamp(0, 1)
+    return splat(pixel, cover * peak[..., None, None], layer, (height, width))
+
+
+def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
+    return bounds[0] + (bounds[1] - bounds[0]) * share

@@ -16,7 +16,7 @@ from torch import Tensor
 from gendeg.severity import tensor_severity
 from gendeg.simulators.base import Fields, Simulator
 
-SAMPLE_PIXELS = 3600
+SAMPLE_PIXELS = 1300
 SPREADS = 7
 BISECTIONS = 9
 NEWTON_STEPS = 2
@@ -77,6 +77,7 @@ def solve(problem: Problem, mu: Tensor, sigma: Tensor, free_spread: Tensor) -> t
     is_free = sigma.isnan()
     spread = free_spread if is_free.all() else free_spread.where(is_free, _find_spread(sample, mu, sigma))
     strength = _find_strength(sample, mu, spread)
+    strength = strength.where(strength < 1 - 2.0**-BISECTIONS, 1.0)  # bisection stops short of the end
     for _ in range(NEWTON_STEPS):
         strength, spread = _newton_step(problem, sample, mu, sigma, strength, spread)
     return strength, spread
@@ -129,7 +130,8 @@ def _newton_step(
     # along the curve of equal mu, d sigma / d spread is:
     slope = sigma_by_spread - sigma_by_strength * mu_by_spread / mu_by_strength
     wanted = (need_sigma - sigma_by_strength * need_mu / mu_by_strength) / slope
-    wanted = wanted.where(~sigma.isnan() & (slope.abs() > 1e-3), torch.zeros_like(wanted))
+    has_reserve = (strength < 1) | (need_mu < 0)  # else spread must not give away mu for sigma
+    wanted = wanted.where(~sigma.isnan() & (slope.abs() > 1e-3) & has_reserve, torch.zeros_like(wanted))
     new_spread = (spread + wanted.clamp(-MAX_STEP, MAX_STEP)).clamp(0, 1)
     step = (need_mu - mu_by_spread * (new_spread - spread)) / mu_by_strength
     return (strength + step.clamp(-MAX_STEP, MAX_STEP)).clamp(0, 1), new_spread
