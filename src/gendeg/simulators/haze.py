@@ -11,7 +11,7 @@ from torch import Tensor
 from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise, stretch
 
-MAX_OPTICAL_DEPTH = 4.0  # the scene stays just visible
+MAX_OPTICAL_DEPTH = 3.2  # the scene stays just visible
 UNIFORM, CONTRASTED = 0.15, 6.0  # exponents of the thickness at spread 0 and 1
 
 

@@ -11,7 +11,7 @@ from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid
 from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 from gendeg.simulators.random_fields import RandomStreams
 
-MAX_STOPS = 9.0
+MAX_STOPS = 7.0
 
 
 class DarkExposure(Simulator):
@@ -58,7 +58,7 @@ class Underexposure(DarkExposure):
         cast = light["cast_stops"] * (MAX_STOPS * strength)[:, None]
         gain = torch.exp2(-(stops[:, None] + cast))[:, :, None, None]
         curved = scene.clamp_min(1e-6).pow(per_image(1 + 6 * strength * crush))
-        return gain * curved / (1 + per_image(40 * strength * compress) * scene)
+        return gain * curved / (1 + per_image(15 * strength * compress) * scene)
 
 
 class LampLight(DarkExposure):

@@ -27,6 +27,15 @@ def visible_density(layers: Tensor, strength: Tensor) -> Tensor:
     return torch.einsum("bk,bkhw->bhw", weights, layers)[:, None]
 
 
+def opacity_of(layers: Tensor, strength: Tensor, thickness: Tensor) -> Tensor:
+    """How much of the light behind the particles they replace: (B, 1, H, W) in [0, 1).
+
+    Where particles lie before one another their optical thickness adds up: `1 - exp(-thickness * density)`, with
+    `thickness` (B,) that of one particle of density 1.
+    """
+    return 1 - torch.exp(-thickness[:, None, None, None] * visible_density(layers, strength))
+
+
 def splat(pixel: Tensor, weight: Tensor, layer: Tensor, size: tuple[int, int]) -> Tensor:
     """Add particles onto the pixel grid of their layers.
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of
-from gendeg.simulators.particles import layer_of, splat, visible_density
+from gendeg.simulators.particles import layer_of, opacity_of, splat
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
 STREAKS = 3600  # in a square picture
 NEAR_SHARE = 4  # one streak in so many is near the camera
 SHORTEST, LONGEST = 16, 40  # pixels of a 256 x 256 picture
-FAINT, BRIGHT = 0.08, 1.0  # opacity of the streaks at spread 0 and 1
+FAINT, BRIGHT = 0.08, 2.0  # optical thickness of a streak at spread 0 and 1
 
 
 class RainStreaks(Simulator):
@@ -34,9 +34,8 @@ class RainStreaks(Simulator):
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Blend the streaks in as light: a streak never darkens."""
-        opacity = FAINT * (BRIGHT / FAINT) ** spread
-        cover = visible_density(fields["streaks"], strength).clamp_max(1) * per_image(opacity * fields["brightness"])
-        return clean + cover * (1 - clean)
+        cover = opacity_of(fields["streaks"], strength, FAINT * (BRIGHT / FAINT) ** spread)
+        return clean + cover * per_image(fields["brightness"]) * (1 - clean)
 
 
 class VeiledRain(RainStreaks):

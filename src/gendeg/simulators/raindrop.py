@@ -41,7 +41,7 @@ class RefractingDrops(WaterOnGlass):
     """Drops of many sizes, each a fisheye lens that shows a wide view of the scene upside down, with a dark rim."""
 
     name: ClassVar[str] = "drops"
-    DROPS = 400  # in a square picture
+    DROPS = 520  # in a square picture
     RADII = ((1.5, 4.5), (5.0, 12.0), (10.0, 22.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
@@ -70,7 +70,7 @@ class RefractingDrops(WaterOnGlass):
     def _look(self, clean: Tensor, streams: RandomStreams, drops: Fields, owner: Tensor) -> Fields:
         """What each pixel's drop shows."""
         height, width = clean.shape[-2:]
-        softness = streams.uniform(low=0.15, high=0.8)
+        softness = streams.uniform(low=0.1, high=0.6)
         field_of_view = streams.uniform(low=0.5, high=0.9)
         rim, gain = streams.uniform(low=0.3, high=0.8), streams.uniform(low=0.95, high=1.35)
         glare = streams.uniform(low=0.2, high=1.2)
@@ -104,7 +104,7 @@ class Rivulets(WaterOnGlass):
     """Water running down in winding, beaded trails, which bend the light sideways."""
 
     name: ClassVar[str] = "rivulets"
-    TRAILS = 60
+    TRAILS = 70
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Course and width of the trails, row by row."""
@@ -114,20 +114,20 @@ class Rivulets(WaterOnGlass):
         rows = torch.arange(height, device=clean.device)
         start, length = draws[..., 0, :] * 1.2 * height - 0.5 * height, (0.3 + 0.7 * draws[..., 1, :]) * height
         along = (rows - start) / length  # 0 at the top of the trail, 1 at its head
-        wave = 2 * math.pi * (rows / (unit * (50 + 60 * draws[..., 2, :])) + draws[..., 3, :])
-        axis = draws[..., 4, :] * width + unit * 5 * (wave.sin() + 0.5 * (2.3 * wave).sin())
-        bead = 0.75 + 0.25 * torch.sin(2 * math.pi * (rows / (unit * 17) + draws[..., 5, :]))
+        wave = 2 * math.pi * (rows / (unit * (60 + 90 * draws[..., 2, :])) + draws[..., 3, :])
+        axis = draws[..., 4, :] * width + unit * (1 + 6 * draws[..., 7, :] ** 2) * (wave.sin() + 0.4 * (2.3 * wave).sin())
+        bead = 0.75 + 0.25 * torch.sin(2 * math.pi * (rows / (unit * (14 + 20 * draws[..., 2, :])) + draws[..., 5, :]))
         head = (1 - ((along - 0.94) / 0.06).clamp(-1, 1) ** 2).sqrt()
         tail = 0.55 * bead * along.clamp(0, 1).sqrt() * (along < 0.94)
-        half_width = unit * (3 + 7 * draws[..., 6, :] ** 2) * torch.maximum(head, tail) * ((along > 0) & (along < 1))
+        half_width = unit * (3.5 + 8.5 * draws[..., 6, :] ** 2) * torch.maximum(head, tail) * ((along > 0) & (along < 1))
         return self._look(clean, streams, axis, half_width)
 
     def _look(self, clean: Tensor, streams: RandomStreams, axis: Tensor, half_width: Tensor) -> Fields:
         """What each pixel's trail shows; `axis` and `half_width` are (B, TRAILS, H), in pixels."""
         height, width = clean.shape[-2:]
         unit = scale_of(clean)
-        bending, rim = streams.uniform(low=3, high=7), streams.uniform(low=0.3, high=0.7)
-        reach = math.ceil(10 * unit)
+        field_of_view, rim = streams.uniform(low=0.15, high=0.6), streams.uniform(low=0.3, high=0.7)
+        reach = math.ceil(12 * unit)
         across = torch.arange(-reach, reach + 1, device=clean.device)
         column = axis.round().long()[..., None] + across
         is_water = (column - axis[..., None]).abs() < half_width[..., None]
@@ -143,19 +143,19 @@ class Rivulets(WaterOnGlass):
         own_axis = axis.flatten(1).gather(1, lookup).view(owner.shape)
         own_width = half_width.flatten(1).gather(1, lookup).view(owner.shape).clamp_min(0.5)
         side = ((columns - own_axis) / own_width).clamp(-1, 1)
-        look_right = (own_axis - side * own_width * per_image(bending) + 0.5) / width * 2 - 1
+        look_right = (2 * own_axis + 1) / width - 1 - side * per_image(field_of_view)
         look_down = (rows + 6 * unit * side**2 + 0.5) / height * 2 - 1
         small = F.adaptive_avg_pool2d(clean, (max(1, height // 2), max(1, width // 2)))
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
         view = F.grid_sample(small, grid, padding_mode="reflection", align_corners=False)
-        highlight = 0.3 * torch.exp(-((side + 0.45) ** 2) / 0.02)
-        view = view * (1.1 - per_image(rim) * side.abs() ** 3) + highlight
+        highlight = 0.25 * torch.exp(-((side + 0.45) ** 2) / 0.02)
+        view = view * (1.15 - per_image(rim) * side.abs() ** 3) + highlight
         edge = ((1 - side.abs()) / 0.4).clamp(0, 1)
         return {
             "order": (owner + rows / height) / self.TRAILS,
             "cover": edge * edge * (3 - 2 * edge) * (owner < self.TRAILS),
             "view": view.clamp(0, 1),
-            "bending": bending,
+            "field_of_view": field_of_view,
             "rim": rim,
         }
 

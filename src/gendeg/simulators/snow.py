@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from gendeg.simulators.base import Fields, Simulator, per_image, scale_of
-from gendeg.simulators.particles import layer_of, splat, visible_density
+from gendeg.simulators.particles import layer_of, opacity_of, splat
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
-FLAKES = 6000  # in a square picture
+FLAKES = 7000  # in a square picture
 NEAR_SHARE = 7  # one flake in so many is near the camera: large and out of focus
 SMALLEST, LARGEST = 0.7, 1.3  # relative size of the flakes of a picture
-FAINT, BRIGHT = 0.12, 1.0  # opacity of the flakes at spread 0 and 1
+FAINT, BRIGHT = 0.12, 3.0  # optical thickness of a flake at spread 0 and 1
 
 
 class SnowFlakes(Simulator):
@@ -35,9 +35,8 @@ class SnowFlakes(Simulator):
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Blend the flakes in as light."""
-        opacity = FAINT * (BRIGHT / FAINT) ** spread
-        cover = visible_density(fields["flakes"], strength).clamp_max(1) * per_image(opacity * fields["brightness"])
-        return clean + cover * (1 - clean)
+        cover = opacity_of(fields["flakes"], strength, FAINT * (BRIGHT / FAINT) ** spread)
+        return clean + cover * per_image(fields["brightness"]) * (1 - clean)
 
 
 class VeiledSnow(SnowFlakes):
@@ -65,7 +64,7 @@ def draw_flakes(clean: Tensor, streams: RandomStreams, angle: Tensor, size: Tens
     layer = layer_of(count, clean.device)
     is_near = torch.arange(count, device=clean.device) % NEAR_SHARE == 0
     draws = streams.uniform(count, 7)
-    near = _Depth(radius=(1.6, 5.0), edge=(1.0, 4.0), peak=(0.35, 0.9))
+    near = _Depth(radius=(1.4, 4.8), edge=(1.2, 4.5), peak=(0.4, 0.9))
     far = _Depth(radius=(0.5, 1.6), edge=(0.8, 1.4), peak=(0.5, 1.1))
     motion = torch.stack([torch.deg2rad(angle), size, fall], 1)
     return sum(
@@ -93,7 +92,7 @@ def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, c
     height, width = clean.shape[-2:]
     unit = max(scale_of(clean), 0.75)
     angle, size, fall = motion[:, :, None].unbind(1)
-    radius = _between(depth.radius, draws[..., 2] ** 2) * size * unit
+    radius = _between(depth.radius, draws[..., 2] ** 3) * size * unit
     edge = _between(depth.edge, draws[..., 3]) * unit
     peak = _between(depth.peak, draws[..., 4])
     tilt = angle + 1.2 * (draws[..., 5] - 0.5)
