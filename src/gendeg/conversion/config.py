@@ -86,7 +86,7 @@ def vae_config(params: dict[str, Any]) -> dict[str, Any]:
         "layers_per_block": _get(vae, "num_res_blocks", int),
         "down_block_types": ["AttnDownEncoderBlock2D" if attend else "DownEncoderBlock2D" for attend in attends],
         "up_block_types": ["AttnUpDecoderBlock2D" if attend else "UpDecoderBlock2D" for attend in reversed(attends)],
-        "scaling_factor": _get(params, "scale_factor", float),
+        "scaling_factor": _get_float(params, "scale_factor"),
     }
 
 
@@ -112,8 +112,8 @@ def scheduler_config(params: dict[str, Any]) -> dict[str, Any]:
         )
     return {
         "num_train_timesteps": _get(params, "timesteps", int),
-        "beta_start": _get(params, "linear_start", float),
-        "beta_end": _get(params, "linear_end", float),
+        "beta_start": _get_float(params, "linear_start"),
+        "beta_end": _get_float(params, "linear_end"),
         "beta_schedule": "scaled_linear",
         "prediction_type": predictions[target],
         "timestep_spacing": "linspace",
@@ -132,10 +132,21 @@ def _params(params: dict[str, Any], *names: str) -> dict[str, Any]:
 def _get(section: dict[str, Any], name: str, kind: type) -> Any:
     """One entry, checked."""
     value = section.get(name)
-    accepted = (int, float) if kind is float else kind
-    if not isinstance(value, accepted):
-        raise CheckpointError(
-            f"The authors' YAML must give {name!r} as {kind.__name__}; found {value!r}. Give the configuration that "
-            "belongs to the checkpoint."
-        )
+    if not isinstance(value, kind):
+        raise _bad_entry(name, kind, value)
     return value
+
+
+def _get_float(section: dict[str, Any], name: str) -> float:
+    value = section.get(name)
+    try:
+        return float(value)  # type: ignore[arg-type]  # PyYAML reads 1e-4 as a string
+    except (TypeError, ValueError) as error:
+        raise _bad_entry(name, float, value) from error
+
+
+def _bad_entry(name: str, kind: type, value: Any) -> CheckpointError:
+    return CheckpointError(
+        f"The authors' YAML must give {name!r} as {kind.__name__}; found {value!r}. Give the configuration that "
+        "belongs to the checkpoint."
+    )

@@ -9,7 +9,7 @@ from torch import Tensor
 from gendeg.checkpoints import load_weights, read_state_dict
 from gendeg.conversion.config import read_model_params, scheduler_config, unet_config, vae_config
 from gendeg.conversion.names import UNET_LEAVES, VAE_LEAVES, rename, unet_modules, vae_modules
-from gendeg.conversion.text import build_text_encoder, build_tokenizer
+from gendeg.conversion.text import build_text_encoder, check_vocabulary, load_tokenizer
 from gendeg.errors import CheckpointError
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
@@ -46,23 +46,28 @@ def load_original_components(
             weights are wanted and not there; the tokenizer cannot be reached.
     """
     params = read_model_params(config)
+    scheduler = EulerAncestralDiscreteScheduler(**scheduler_config(params))
+    tokenizer = load_tokenizer(tokenizer)
     tensors = read_state_dict(checkpoint)
     _check_layout(tensors, checkpoint)
     text_encoder = build_text_encoder(_part(tensors, _TEXT), text_encoder_config, checkpoint)
+    check_vocabulary(tokenizer, text_encoder)
     return {
-        "vae": _build_vae(_part(tensors, _VAE), params, checkpoint),
-        "unet": _build_unet(_unet_weights(tensors, use_ema, checkpoint), params, checkpoint),
+        "vae": _build_vae(_part(tensors, _VAE), vae_config(params), checkpoint),
+        "unet": _build_unet(_unet_weights(tensors, use_ema, checkpoint), unet_config(params), checkpoint),
         "text_encoder": text_encoder,
-        "tokenizer": build_tokenizer(tokenizer, text_encoder.config.vocab_size),
+        "tokenizer": tokenizer,
         "conditioner": _build_conditioner(tensors, checkpoint),
-        "scheduler": EulerAncestralDiscreteScheduler(**scheduler_config(params)),
+        "scheduler": scheduler,
         "scm": None if scm_checkpoint is None else StructureCorrectionModule.from_original_checkpoint(scm_checkpoint),
     }
 
 
 def _check_layout(tensors: dict[str, Tensor], source: str | os.PathLike[str]) -> None:
     missing = [
-        prefix for prefix in (_UNET, _VAE, _TEXT, *_CONDITIONER) if not any(name.startswith(prefix) for name in tensors)
+        prefix
+        for prefix in (_UNET, _VAE, _TEXT, *(part + "weight" for part in _CONDITIONER))
+        if not any(name.startswith(prefix) for name in tensors)
     ]
     if missing:
         raise CheckpointError(
@@ -91,26 +96,31 @@ def _unet_weights(tensors: dict[str, Tensor], use_ema: bool, source: str | os.Pa
 
 
 def _build_unet(
-    weights: dict[str, Tensor], params: dict[str, Any], source: str | os.PathLike[str]
+    weights: dict[str, Tensor], config: dict[str, Any], source: str | os.PathLike[str]
 ) -> UNet2DConditionModel:
-    config = unet_config(params)
     modules = unet_modules(len(config["block_out_channels"]), config["layers_per_block"])
-    unet = UNet2DConditionModel(**config)
-    load_weights(unet, {rename(name, modules, UNET_LEAVES): tensor for name, tensor in weights.items()}, source)
-    return unet.eval()
+    renamed = {rename(name, modules, UNET_LEAVES): tensor for name, tensor in weights.items()}
+    return _build(UNet2DConditionModel, config, renamed, source)
 
 
-def _build_vae(weights: dict[str, Tensor], params: dict[str, Any], source: str | os.PathLike[str]) -> AutoencoderKL:
-    config = vae_config(params)
+def _build_vae(weights: dict[str, Tensor], config: dict[str, Any], source: str | os.PathLike[str]) -> AutoencoderKL:
     modules = vae_modules(len(config["block_out_channels"]), config["layers_per_block"])
     renamed = {
         rename(name, modules, VAE_LEAVES): tensor
         for name, tensor in weights.items()
         if not name.startswith("loss.")  # the discriminator it was trained with
     }
-    vae = AutoencoderKL(**config)
-    load_weights(vae, {name: _as_linear(name, tensor) for name, tensor in renamed.items()}, source)
-    return vae.eval()
+    linear = {name: _as_linear(name, tensor) for name, tensor in renamed.items()}
+    return _build(AutoencoderKL, config, linear, source)
+
+
+def _build(model_class: Any, config: dict[str, Any], weights: dict[str, Tensor], source: str | os.PathLike[str]) -> Any:
+    try:
+        model = model_class(**config)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"The authors' YAML describes no {model_class.__name__}. ({error})") from error
+    load_weights(model, weights, source)
+    return model.eval()
 
 
 def _as_linear(name: str, tensor: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
+from gendeg.conversion.text import load_tokenizer
 from gendeg.errors import CheckpointError, InputError
 from gendeg.models.conditioning import DegradationConditioner
 
@@ -57,7 +58,6 @@ def load_stable_diffusion_components(name_or_path: str | os.PathLike[str]) -> di
         vae = AutoencoderKL.from_pretrained(name_or_path, subfolder="vae")
         unet = UNet2DConditionModel.from_pretrained(name_or_path, subfolder="unet")
         text_encoder = CLIPTextModel.from_pretrained(name_or_path, subfolder="text_encoder")
-        tokenizer = CLIPTokenizer.from_pretrained(name_or_path, subfolder="tokenizer")
         scheduler = EulerAncestralDiscreteScheduler.from_pretrained(
             name_or_path, subfolder="scheduler", timestep_spacing="linspace", steps_offset=0
         )
@@ -67,11 +67,16 @@ def load_stable_diffusion_components(name_or_path: str | os.PathLike[str]) -> di
             f"text_encoder, tokenizer, scheduler). Give such a folder, or a hub name with network access. ({error})"
         ) from error
     text = text_encoder.config
+    if text.hidden_size != unet.config.cross_attention_dim:
+        raise CheckpointError(
+            f"{name_or_path} is not Stable Diffusion 1.x: its text encoder is {text.hidden_size} wide and its UNet "
+            f"takes {unet.config.cross_attention_dim}."
+        )
     return {
         "vae": vae,
         "unet": widen_unet(unet, 2 * vae.config.latent_channels),
         "text_encoder": text_encoder,
-        "tokenizer": tokenizer,
+        "tokenizer": load_tokenizer(name_or_path, subfolder="tokenizer"),
         "conditioner": DegradationConditioner(text.hidden_size, text.max_position_embeddings),
         "scheduler": scheduler,
         "scm": None,

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -13,6 +15,7 @@ from gendeg.checkpoints import load_weights
 from gendeg.errors import CheckpointError
 
 DEFAULT_TOKENIZER = "openai/clip-vit-large-patch14"
+_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))  # either will do
 HEAD_CHANNELS = 64  # of every CLIP text encoder that OpenAI published
 
 logger = logging.getLogger(__name__)
@@ -44,7 +47,11 @@ def _text_config(config: Any, weights: dict[str, Tensor], source: str | os.PathL
         return config
     if not isinstance(config, dict):
         config = _read_json(config)
-    return CLIPTextConfig(**config.get("text_config", config))  # a whole CLIP's configuration nests the text encoder's
+    config = config.get("text_config", config)  # a whole CLIP's configuration nests the text encoder's
+    try:
+        return CLIPTextConfig(**config)
+    except (TypeError, ValueError, StrictDataclassError) as error:
+        raise CheckpointError(f"text_encoder_config is not that of a CLIP text encoder. ({error})") from error
 
 
 def _read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -89,31 +96,47 @@ def _deduce_config(weights: dict[str, Tensor], source: str | os.PathLike[str]) -
     )
 
 
-def build_tokenizer(tokenizer: Any, vocab_size: int) -> CLIPTokenizer:
-    """The tokenizer, checked against the text encoder's vocabulary.
+def load_tokenizer(tokenizer: Any, subfolder: str = "") -> CLIPTokenizer:
+    """The tokenizer itself, or loaded from where it lies.
 
     Args:
         tokenizer: a `CLIPTokenizer`, a folder with its files, a hub name, or None for CLIP-L's from the hub.
-        vocab_size: entries of the text encoder's embedding.
+        subfolder: where its files lie in that folder.
 
     Raises:
-        CheckpointError: it cannot be loaded, or knows more tokens than the text encoder.
+        CheckpointError: it cannot be reached or read.
     """
-    if tokenizer is None or isinstance(tokenizer, (str, os.PathLike)):
-        tokenizer = _load_tokenizer(DEFAULT_TOKENIZER if tokenizer is None else os.fspath(tokenizer))
+    if tokenizer is not None and not isinstance(tokenizer, (str, os.PathLike)):
+        return tokenizer
+    name = DEFAULT_TOKENIZER if tokenizer is None else os.fspath(tokenizer)
+    try:
+        folder = _tokenizer_folder(name) / subfolder
+        # transformers makes an empty tokenizer, without a word, where the files are missing
+        if not any(all((folder / file).is_file() for file in files) for files in _TOKENIZER_FILES):
+            raise FileNotFoundError(f"{folder} has neither tokenizer.json nor vocab.json and merges.txt")
+        return CLIPTokenizer.from_pretrained(folder)
+    except Exception as error:  # the tokenizers library raises a bare Exception for files it cannot parse
+        raise CheckpointError(
+            f"No tokenizer could be loaded from {name}. Pass tokenizer=PATH, a folder with vocab.json, merges.txt and "
+            f"tokenizer_config.json; the one of Stable Diffusion 1.5 is published as {DEFAULT_TOKENIZER}. ({error})"
+        ) from error
+
+
+def _tokenizer_folder(name: str) -> Path:
+    if Path(name).is_dir():
+        return Path(name)
+    return Path(snapshot_download(name, allow_patterns=["*vocab.json", "*merges.txt", "*tokenizer*.json"]))
+
+
+def check_vocabulary(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> None:
+    """Refuse a tokenizer that knows more tokens than the text encoder.
+
+    Raises:
+        CheckpointError: it does.
+    """
+    vocab_size = text_encoder.config.vocab_size
     if len(tokenizer) > vocab_size:
         raise CheckpointError(
             f"The tokenizer knows {len(tokenizer)} tokens and the text encoder {vocab_size}; pass tokenizer=PATH of "
             "the one that the checkpoint was trained with."
         )
-    return tokenizer
-
-
-def _load_tokenizer(name: str) -> CLIPTokenizer:
-    try:
-        return CLIPTokenizer.from_pretrained(name)
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"No tokenizer could be loaded from {name!r}. Pass tokenizer=PATH, a folder with vocab.json, merges.txt "
-            f"and tokenizer_config.json; the one of Stable Diffusion 1.5 is published as {DEFAULT_TOKENIZER}. ({error})"
-        ) from error
