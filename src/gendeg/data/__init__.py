@@ -1,0 +1,1 @@
+"""Images to learn from: photos, paired folders, `datasets` data sets, and what is held out."""

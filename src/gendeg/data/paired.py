@@ -1,0 +1,76 @@
+"""Folders of paired images: a degraded `input` and its clean `target`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gendeg.data.split import split_of
+from gendeg.degradations import Mixture, parse_mixture
+from gendeg.errors import InputError, UnknownDegradationError
+from gendeg.imaging import find_images
+
+INPUT, TARGET = "input", "target"
+
+
+@dataclass(frozen=True)
+class PairPaths:
+    """Files of one pair.
+
+    Attributes:
+        degraded, clean: the two image files.
+        mixture: what degrades the first.
+    """
+
+    degraded: Path
+    clean: Path
+    mixture: Mixture
+
+
+def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -> list[PairPaths]:
+    """Find pairs of images of the same name.
+
+    Args:
+        folder: `<folder>/<degradation>/<set>/{input,target}/*`, where `<set>` may be left out; a mixture's folder is
+            called e.g. `rain+haze`. Or `<folder>/{input,target}/*` together with `degradation`.
+        degradation: name of the degradation of all pairs; by default the folder above `input` and `target` whose
+            name is a degradation tells.
+
+    Returns:
+        Pairs sorted by path. Suffixes may differ between input and target.
+
+    Raises:
+        InputError: no `input` folder, an input without target, or a folder that names no degradation.
+        ImageError: an `input` folder without images.
+    """
+    root = Path(folder)
+    inputs = sorted(path for path in root.rglob(INPUT) if path.is_dir())
+    if not inputs:
+        raise InputError(
+            f"{root} has no folder called 'input'. Pairs lie in <degradation>/<set>/input and .../target, or in input/ "
+            "and target/ directly."
+        )
+    return [pair for path in inputs for pair in _pairs_of(path, root, degradation)]
+
+
+def _pairs_of(inputs: Path, root: Path, degradation: str | None) -> list[PairPaths]:
+    mixture = parse_mixture(degradation) if degradation else _mixture_from_path(inputs, root)
+    targets = {path.stem: path for path in find_images(inputs.parent / TARGET)}
+    images = find_images(inputs)
+    missing = [path.name for path in images if path.stem not in targets]
+    if missing:
+        raise InputError(f"{inputs.parent / TARGET} lacks {len(missing)} of {len(images)} targets, e.g. {missing[0]}.")
+    return [PairPaths(path, targets[path.stem], mixture) for path in images]
+
+
+def _mixture_from_path(inputs: Path, root: Path) -> Mixture:
+    for name in reversed([root.name, *inputs.relative_to(root).parts[:-1]]):
+        try:
+            return parse_mixture(name)
+        except UnknownDegradationError:
+            continue
+    raise InputError(f"No folder on the way to {inputs} is named after a degradation; pass `degradation`.")
+
+
+def split_pairs(pairs: list[PairPaths], split: str) -> list[PairPaths]:
+    """The pairs whose clean image belongs to a split (see `gendeg.data.split.split_of`)."""
+    return [pair for pair in pairs if split_of(pair.clean) == split]

@@ -1,0 +1,99 @@
+"""Recipe: a small autoencoder whose latents the generator of degradations lives in."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from torch import Tensor
+
+from gendeg.pipelines.latents import decode_mode, encode_mode
+from gendeg.training.config import TrainingConfig
+from gendeg.training.figures import write_sheet
+from gendeg.training.loading import item_generator
+from gendeg.training.recipe import Batch, Recipe
+from gendeg.training.sources import validation_items
+
+LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
+
+
+@dataclass
+class AutoencoderConfig(TrainingConfig):
+    """Settings of `examples/train_autoencoder.py`."""
+
+    channels: int = field(default=48, metadata={"help": "Feature channels of encoder and decoder."})
+    latent_channels: int = field(default=8, metadata={"help": "Channels of the latents."})
+    encoder_blocks: list[int] = field(default_factory=lambda: [0, 2, 3], metadata={"help": "Residual blocks per scale."})
+    decoder_blocks: list[int] = field(default_factory=lambda: [3, 2, 1], metadata={"help": "Residual blocks per scale."})
+    gradient_weight: float = field(default=1.0, metadata={"help": "Weight of the L1 loss between image gradients."})
+    structure_weight: float = field(default=1.0, metadata={"help": "Extra weight of streaks and flakes, see `loss`."})
+    latent_noise: float = field(default=0.03, metadata={"help": "Noise on the latents, which smooths the decoder."})
+
+
+class AutoencoderRecipe(Recipe[AutoencoderConfig]):
+    """Train `AutoencoderTiny` on both images of each pair.
+
+    The loss is L1 of the pixels plus L1 of the horizontal and vertical differences. Thin bright structures such as
+    streaks and flakes cover few pixels, so an unweighted loss sacrifices them: pixels that the degradation
+    changed weigh more, `1 + structure_weight * min(|degraded - clean| / mean, 5)`.
+    """
+
+    def __init__(self, config: AutoencoderConfig):
+        super().__init__(config)
+        channels = (config.channels,) * len(config.encoder_blocks)
+        self.vae = AutoencoderTiny(
+            encoder_block_out_channels=channels,
+            decoder_block_out_channels=channels,
+            num_encoder_blocks=tuple(config.encoder_blocks),
+            num_decoder_blocks=tuple(config.decoder_blocks),
+            latent_channels=config.latent_channels,
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Reconstruction loss of the clean and the degraded images."""
+        clean, degraded = batch["clean"], batch["degraded"]
+        images = torch.cat([clean, degraded]).contiguous(memory_format=torch.channels_last)
+        latents = encode_mode(self.vae, images).float()
+        noise = torch.stack([self._noise(int(i), latents) for i in batch["index"]]).repeat(2, 1, 1, 1)
+        decoded = self.vae.decode(latents + noise.to(latents)).sample.float() / 2 + 0.5
+        weight = self._structure_weight(clean, degraded)
+        error = decoded - images
+        loss = (weight * error.abs()).mean()
+        for axis in (-1, -2):
+            loss = loss + self.config.gradient_weight * (weight.narrow(axis, 1, weight.shape[axis] - 1) * error.diff(dim=axis).abs()).mean()
+        return loss + 0.1 * F.relu(latents.abs() - LATENT_LIMIT).mean()
+
+    def _noise(self, index: int, latents: Tensor) -> Tensor:
+        return self.config.latent_noise * torch.randn(latents.shape[1:], generator=item_generator(self.config.seed, index))
+
+    def _structure_weight(self, clean: Tensor, degraded: Tensor) -> Tensor:
+        change = (degraded - clean).abs().mean(1, keepdim=True)
+        relative = (change / (change.mean(dim=(1, 2, 3), keepdim=True) + 1e-3)).clamp(max=5)
+        return 1 + self.config.structure_weight * torch.cat([torch.zeros_like(relative), relative])
+
+    def validate(self, folder: Path, step: int) -> dict[str, float]:
+        """PSNR of held-out photos, clean and per degradation, and a sheet of degraded inputs above reconstructions."""
+        items = validation_items(self.config, count=60)
+        scores: dict[str, list[float]] = {}
+        shown: dict[str, tuple[Tensor, Tensor]] = {}
+        for item in items:
+            for name, image in (("clean", item["clean"]), (item["degradation"], item["degraded"])):
+                decoded = self.reconstruct(image)
+                scores.setdefault(name, []).append(-10 * (decoded - image).square().mean().log10().item())
+                shown[name] = (image, decoded)
+        write_sheet(list(zip(*shown.values(), strict=True)), folder / f"step-{step:07d}.png")
+        return {f"psnr/{name}": sum(values) / len(values) for name, values in sorted(scores.items())}
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """`D(E(image))` of one image (3, H, W) in [0, 1]."""
+        images = image[None].to(self.vae.device)
+        return decode_mode(self.vae, encode_mode(self.vae, images))[0].float().cpu()
+
+    def save(self, folder: Path) -> None:
+        """Set `scaling_factor` so that scaled latents of degraded photos have unit variance, and save."""
+        items: list[dict[str, Any]] = validation_items(self.config, count=60)
+        latents = [encode_mode(self.vae, item["degraded"][None].to(self.vae.device)) for item in items]
+        self.vae.register_to_config(scaling_factor=1 / torch.cat(latents).float().std().item())
+        self.vae.save_pretrained(folder)

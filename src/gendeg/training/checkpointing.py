@@ -1,0 +1,74 @@
+"""Checkpoints of a running training: written whole or not at all, the latest few kept."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from gendeg.errors import TrainingError
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+class Progress:
+    """Number of optimiser steps done; saved with the checkpoint."""
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint stores."""
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.step = state["step"]
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints in a run's folder, oldest first."""
+    found = [(int(match[1]), path) for path in folder.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int) -> Path:
+    """Save the state of all prepared and registered objects as `<folder>/checkpoint-<step>`.
+
+    The files are written to a temporary folder that is renamed at the end, then all but the `keep` latest checkpoints
+    are removed.
+    """
+    final = folder / f"checkpoint-{step:07d}"
+    temporary = folder / f".{final.name}.tmp"
+    if accelerator.is_main_process:
+        shutil.rmtree(temporary, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(temporary))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        for old in find_checkpoints(folder)[:-keep]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+    return final
+
+
+def load_latest_checkpoint(accelerator: Accelerator, folder: Path) -> Path:
+    """Restore the latest checkpoint of a run.
+
+    Raises:
+        TrainingError: there is none, or it cannot be read.
+    """
+    checkpoints = find_checkpoints(folder)
+    if not checkpoints:
+        raise TrainingError(f"Nothing to resume: no checkpoint-* folder in {folder}. Leave out --resume to start anew.")
+    try:
+        accelerator.load_state(str(checkpoints[-1]))
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{checkpoints[-1]} cannot be loaded ({error}). If it is damaged, delete it: the one before it will be used."
+        ) from error
+    return checkpoints[-1]

@@ -1,0 +1,233 @@
+"""The training loop that all recipes share."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from diffusers.optimization import get_scheduler
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from gendeg.errors import InputError, TrainingError
+from gendeg.training.checkpointing import Progress, find_checkpoints, load_latest_checkpoint, save_checkpoint
+from gendeg.training.config import TrainingConfig
+from gendeg.training.loading import IndexBatches, make_loader
+from gendeg.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], config: TrainingConfig) -> Path:
+    """Train a recipe and save its result.
+
+    The run writes `checkpoint-<step>` folders, `validation/`, `config.yaml` and at the end the result to
+    `config.output_dir`. With `config.resume` it goes on exactly where the latest checkpoint stopped: on the same machine
+    the weights come out bit for bit as without the interruption. Ctrl-C and SIGTERM save a checkpoint first.
+
+    Args:
+        recipe: the networks and their loss.
+        dataset: map-style pairs with an index as large as needed, such as `TrainingPairs`.
+        config: settings; see `TrainingConfig`.
+
+    Returns:
+        Folder of the result.
+
+    Raises:
+        TrainingError: the loss or the gradient is not finite, or there is nothing to resume.
+        InputError: `batch_size` cannot be split over processes and accumulation steps.
+        SystemExit: stopped by a signal, after a checkpoint was saved.
+    """
+    return _Run(recipe, config).train(dataset)
+
+
+class _Run:
+    """One training run: the accelerator, the optimiser, and how far it got."""
+
+    def __init__(self, recipe: Recipe[Any], config: TrainingConfig):
+        self.config = config
+        self.recipe = recipe
+        self.folder = Path(config.output_dir)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator = Accelerator(
+            mixed_precision=config.mixed_precision,
+            gradient_accumulation_steps=config.gradient_accumulation_steps,
+            log_with=config.tracker,
+            project_dir=config.output_dir,
+        )
+        set_seed(config.seed)
+        recipe.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recipe.move_frozen(self.accelerator.device)
+        self.average = _make_average(recipe, config.ema_decay)
+        optimizer = torch.optim.AdamW(recipe.parameter_groups(), config.learning_rate, weight_decay=config.weight_decay)
+        self.schedule = get_scheduler(
+            config.lr_schedule,
+            optimizer,
+            num_warmup_steps=config.warmup_steps,
+            num_training_steps=config.max_steps,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(recipe, optimizer)
+        self.progress = Progress()
+        self.losses: list[Tensor] = []
+        self.accelerator.register_for_checkpointing(self.schedule, self.progress)
+        if self.average:
+            self.accelerator.register_for_checkpointing(self.average)
+
+    def train(self, dataset: Dataset[dict[str, Any]]) -> Path:
+        config = self.config
+        self._begin()
+        loader = make_loader(dataset, self._remaining_batches(), config.num_workers)
+        shows_bar = self.accelerator.is_local_main_process
+        bar = tqdm(total=config.max_steps, initial=self.progress.step, disable=not shows_bar, mininterval=5)
+        self.model.train()
+        with _stop_signals() as received:
+            for batch in loader:
+                self._learn(batch)
+                if not self.accelerator.sync_gradients:
+                    continue
+                bar.update()
+                step = self.progress.step
+                if step % config.log_every == 0:
+                    self._log(bar)
+                if step % config.checkpoint_every == 0 or step == config.max_steps or received:
+                    save_checkpoint(self.accelerator, self.folder, step, config.keep_checkpoints)
+                if received:
+                    logger.warning("Stopped at step %d; add --resume to go on.", step)
+                    raise SystemExit(128 + received[0])
+                if step % config.validate_every == 0 and step < config.max_steps:
+                    self._validate()
+        bar.close()
+        self._finish()
+        return self.folder
+
+    def _begin(self) -> None:
+        if self.config.resume:
+            logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
+            if self.average:
+                self.average.to(self.accelerator.device)
+        if self.accelerator.is_main_process:
+            self.config.save(self.folder / "config.yaml")
+        if self.config.tracker:
+            self.accelerator.init_trackers("gendeg", config={"recipe": type(self.recipe).__name__})
+
+    def _remaining_batches(self) -> IndexBatches:
+        config, parts = self.config, self.config.gradient_accumulation_steps
+        if config.batch_size % parts:
+            raise InputError(f"batch_size={config.batch_size} cannot be split into {parts} equal parts; change either.")
+        return IndexBatches(
+            self.progress.step * parts,
+            config.max_steps * parts,
+            config.batch_size // parts,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+
+    def _learn(self, batch: dict[str, Any]) -> None:
+        """One forward and backward pass; an optimiser step when the batch's last part is done."""
+        accelerator = self.accelerator
+        with accelerator.accumulate(self.model):
+            with accelerator.autocast():
+                loss = self.model(_to_device(batch, accelerator.device))
+            self._require_finite("loss", loss)
+            self.losses.append(loss.detach())
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+                if self.config.mixed_precision != "fp16":  # there the gradient scaler skips steps that overflow
+                    self._require_finite("gradient", norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        if accelerator.sync_gradients:
+            self.schedule.step()
+            self.progress.step += 1
+            if self.average:
+                self.average.step(_averaged_parameters(self.recipe))
+
+    def _require_finite(self, name: str, value: Tensor) -> None:
+        if torch.isfinite(value):
+            return
+        good = find_checkpoints(self.folder)
+        kept = f"The last good checkpoint is {good[-1]}" if good else "There is no checkpoint yet"
+        raise TrainingError(
+            f"The {name} is {value.item()} at step {self.progress.step + 1}. {kept}. Lower the learning rate, or try "
+            "--mixed-precision no."
+        )
+
+    def _log(self, bar: tqdm) -> None:
+        loss = self.accelerator.reduce(torch.stack(self.losses).mean(), reduction="mean").item()
+        self.losses.clear()
+        rate = self.schedule.get_last_lr()[0]
+        bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}", refresh=False)
+        self.accelerator.log({"loss": loss, "learning_rate": rate}, step=self.progress.step)
+
+    def _validate(self) -> None:
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            with self._averaged_weights(), self.accelerator.autocast():
+                numbers = self.recipe.validate(self.folder / "validation", self.progress.step)
+            self.accelerator.log(numbers, step=self.progress.step)
+            logger.warning("Step %d: %s", self.progress.step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+        self.model.train()
+        self.accelerator.wait_for_everyone()
+
+    def _finish(self) -> None:
+        self._validate()
+        if self.accelerator.is_main_process:
+            with self._averaged_weights():
+                self.recipe.save(self.folder)
+        self.accelerator.end_training()
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """Put the averaged weights into the recipe for the time being, in evaluation mode and without gradients."""
+        self.recipe.eval()
+        with torch.no_grad():
+            if not self.average:
+                yield
+                return
+            parameters = list(_averaged_parameters(self.recipe))
+            self.average.store(parameters)
+            self.average.copy_to(parameters)
+            yield
+            self.average.restore(parameters)
+
+
+def _averaged_parameters(recipe: Recipe[Any]) -> Iterator[torch.nn.Parameter]:
+    module = recipe.averaged()
+    return iter(()) if module is None else module.parameters()
+
+
+def _make_average(recipe: Recipe[Any], decay: float) -> EMAModel | None:
+    return None if recipe.averaged() is None else EMAModel(_averaged_parameters(recipe), decay=decay, foreach=True)
+
+
+def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying, so that the loop can save a checkpoint; a second one kills."""
+    received: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+    for number in previous:
+        signal.signal(number, remember)
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

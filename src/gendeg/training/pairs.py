@@ -1,0 +1,165 @@
+"""Endless training pairs: item i is a pure function of (seed, i), whatever process or worker makes it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from gendeg.data.paired import list_pairs, split_pairs
+from gendeg.data.photos import PhotoReader, list_photos, random_crop, random_crops
+from gendeg.degradations import Degradation, Mixture, build_prompt
+from gendeg.errors import InputError
+from gendeg.priors import SeverityPrior
+from gendeg.severity import tensor_severity
+from gendeg.simulators import simulate_batch
+
+Rng = np.random.Generator
+
+MIXTURES: tuple[Mixture, ...] = ((Degradation.RAIN, Degradation.HAZE), (Degradation.SNOW, Degradation.HAZE))
+DESCRIPTIONS = tuple(
+    f"a photo of {scene}"
+    for scene in (
+        "a street", "a building", "a house", "a person", "two people", "an animal", "a bird", "a flower", "a tree",
+        "a forest", "a mountain", "a river", "the sea", "a beach", "a field", "a car", "a boat", "a room", "food", "a city",
+    )
+)  # fmt: skip
+
+
+@dataclass
+class Pair:
+    """A clean and a degraded crop, float32 (3, size, size) in [0, 1], with what degrades it and a scene description."""
+
+    clean: Tensor
+    degraded: Tensor
+    mixture: Mixture
+    description: str | None = None
+
+
+class PairSource(Protocol):
+    """Anything that draws pairs of crops, with all its randomness from `rng`."""
+
+    def draw(self, rng: Rng, size: int) -> Pair:
+        """Draw a pair of square crops of `size` pixels."""
+
+
+class SimulatedPairs:
+    """Crops of clean photos, degraded by the simulators at severities from the published prior.
+
+    Args:
+        folders: folders of clean photos.
+        split: `"train"` or `"validation"` (see `gendeg.data.split`).
+        broad_share: share of requests whose mu is uniform in [0.01, 0.5] instead, with the sigma that comes with it, so
+            that every severity is seen; the published prior ends at mu = 0.284.
+        mixture_share: share of pairs with two degradations at once (rain or snow in haze).
+    """
+
+    def __init__(
+        self, folders: Sequence[str], split: str = "train", *, broad_share: float = 0.25, mixture_share: float = 0.04
+    ):
+        self.photos = list_photos(folders, split)
+        self.broad_share = broad_share
+        self.mixture_share = mixture_share
+        self.read = PhotoReader()
+        self.prior = SeverityPrior.published()
+
+    def draw(self, rng: Rng, size: int) -> Pair:
+        """Draw a photo, a degradation and a severity, and simulate it on a crop."""
+        clean = random_crop(rng, self.read(self.photos[rng.integers(len(self.photos))]), size)
+        mixture = self._draw_mixture(rng)
+        mu, sigma = self._draw_severity(rng, mixture[0])
+        return Pair(clean, _simulate(rng, clean, mixture, mu, sigma), mixture)
+
+    def _draw_mixture(self, rng: Rng) -> Mixture:
+        if rng.random() < self.mixture_share:
+            return MIXTURES[rng.integers(len(MIXTURES))]
+        return (list(Degradation)[rng.integers(len(Degradation))],)
+
+    def _draw_severity(self, rng: Rng, degradation: Degradation) -> tuple[float, float]:
+        if rng.random() < self.broad_share:
+            return rng.uniform(0.01, 0.5), np.nan
+        mu, sigma = self.prior.sample(degradation, 1, seed=int(rng.integers(2**31)))[0]
+        return float(mu), float(sigma)
+
+
+def _simulate(rng: Rng, clean: Tensor, mixture: Mixture, mu: float, sigma: float) -> Tensor:
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    batch = simulate_batch(clean[None], mixture, torch.tensor([mu]), torch.tensor([sigma]), generator=generator)
+    return batch.images[0]
+
+
+class FolderPairs:
+    """Crops of real or benchmark pairs from folders (see `gendeg.data.paired.list_pairs`).
+
+    Args:
+        folders: folders of pairs.
+        split: `"train"` or `"validation"`.
+    """
+
+    def __init__(self, folders: Sequence[str], split: str = "train"):
+        found = [pair for folder in folders for pair in list_pairs(folder)]
+        self.pairs = split_pairs(found, split)
+        if not self.pairs:
+            raise InputError(f"None of the {len(found)} pairs in {', '.join(folders)} belongs to the {split} split.")
+        self.read = PhotoReader()
+
+    def draw(self, rng: Rng, size: int) -> Pair:
+        """Draw a pair and cut the same window out of both images."""
+        paths = self.pairs[rng.integers(len(self.pairs))]
+        clean, degraded = random_crops(rng, [self.read(paths.clean), self.read(paths.degraded)], size)
+        return Pair(clean, degraded, paths.mixture)
+
+
+class TrainingPairs(Dataset[dict[str, Any]]):
+    """Training pairs with a virtual index: item `i` depends on `seed` and `i` alone.
+
+    So a run resumes by starting at another index, and any number of processes and workers makes the same global
+    batches.
+
+    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `mu` and `sigma`, measured on the crop;
+    `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
+
+    Args:
+        sources: where pairs come from, with the weight of each.
+        size: side of the square crops, in pixels.
+        seed: another seed is another data set.
+        length: number of items that the data set claims to have.
+    """
+
+    def __init__(self, sources: Sequence[tuple[PairSource, float]], size: int, seed: int = 0, length: int = 2**31):
+        weights = np.array([weight for _, weight in sources], dtype=np.float64)
+        if not len(weights) or (weights < 0).any() or weights.sum() == 0:
+            raise InputError(f"Training needs at least one source of pairs with a weight above 0; got {weights.tolist()}.")
+        self.sources = [source for source, _ in sources]
+        self.probabilities = weights / weights.sum()
+        self.size = size
+        self.seed = seed
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, index])
+        source = self.sources[rng.choice(len(self.sources), p=self.probabilities)]
+        pair = source.draw(rng, self.size)
+        description = pair.description or _draw_description(rng)
+        mu, sigma = tensor_severity(pair.clean[None], pair.degraded[None])
+        return {
+            "clean": pair.clean,
+            "degraded": pair.degraded,
+            "mu": mu[0],
+            "sigma": sigma[0],
+            "prompt": build_prompt(description, pair.mixture),
+            "degradation": "+".join(pair.mixture),
+            "index": index,
+        }
+
+
+def _draw_description(rng: Rng) -> str | None:
+    # Photos without captions mostly get the degradation's phrase alone; some get a plain description that says little,
+    # so that the generator also accepts prompts with one.
+    return DESCRIPTIONS[rng.integers(len(DESCRIPTIONS))] if rng.random() < 0.25 else None
