@@ -12,7 +12,7 @@ from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise, stretch
 
 MAX_OPTICAL_DEPTH = 3.2  # the scene stays just visible
-UNIFORM, CONTRASTED = 0.15, 6.0  # exponents of the thickness at spread 0 and 1
+UNIFORM, CONTRASTED = 0.1, 8.0  # exponents of the thickness at spread 0 and 1
 
 
 class Scattering(Simulator):

@@ -58,7 +58,7 @@ class Underexposure(DarkExposure):
         cast = light["cast_stops"] * (MAX_STOPS * strength)[:, None]
         gain = torch.exp2(-(stops[:, None] + cast))[:, :, None, None]
         curved = scene.clamp_min(1e-6).pow(per_image(1 + 6 * strength * crush))
-        return gain * curved / (1 + per_image(15 * strength * compress) * scene)
+        return gain * curved / (1 + per_image(30 * strength * compress) * scene)
 
 
 class LampLight(DarkExposure):
@@ -70,11 +70,12 @@ class LampLight(DarkExposure):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Adds position and radius of the lamps' pools of light, and the colour of the darkness."""
         centre = streams.uniform(self.LAMPS, 2)
-        radius = streams.uniform(self.LAMPS, low=0.12, high=0.5)
+        radius = streams.uniform(self.LAMPS, low=0.1, high=0.45)
         rows, columns = pixel_grid(clean)
         down = rows / clean.shape[-2] - centre[..., 0, None, None]
         right = columns / clean.shape[-1] - centre[..., 1, None, None]
-        pools = torch.exp(-(down**2 + right**2) / radius[..., None, None] ** 2).amax(1, keepdim=True)
+        lit = torch.exp(-(down**2 + right**2) / radius[..., None, None] ** 2).amax(1, keepdim=True)
+        pools = 1 - (1 - lit) ** 3  # evenly lit inside, with a soft border
         red, blue = streams.uniform(low=0, high=0.2), streams.uniform(low=-0.15, high=0.0)
         cast = torch.stack([red, torch.zeros_like(red), blue], 1)
         return super().draw(clean, streams) | {"lamp_centre": centre, "lamp_radius": radius, "pools": pools, "cast": cast}

@@ -13,7 +13,7 @@ from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 STREAKS = 3600  # in a square picture
 NEAR_SHARE = 4  # one streak in so many is near the camera
 SHORTEST, LONGEST = 16, 40  # pixels of a 256 x 256 picture
-FAINT, BRIGHT = 0.08, 2.0  # optical thickness of a streak at spread 0 and 1
+FAINT, BRIGHT = 0.03, 2.0  # optical thickness of a streak at spread 0 and 1
 
 
 class RainStreaks(Simulator):

@@ -11,7 +11,7 @@ from torch import Tensor
 from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of
 from gendeg.simulators.random_fields import RandomStreams
 
-FAINT, STRONG = 0.25, 1.0  # opacity of the water at spread 0 and 1
+FAINT, STRONG = 0.1, 1.0  # opacity of the water at spread 0 and 1
 FADE = 0.03  # share of the water that is just appearing
 
 
@@ -72,7 +72,7 @@ class RefractingDrops(WaterOnGlass):
         height, width = clean.shape[-2:]
         softness = streams.uniform(low=0.1, high=0.6)
         field_of_view = streams.uniform(low=0.5, high=0.9)
-        rim, gain = streams.uniform(low=0.3, high=0.8), streams.uniform(low=0.95, high=1.35)
+        rim, gain = streams.uniform(low=0.3, high=0.8), streams.uniform(low=0.9, high=1.8)
         glare = streams.uniform(low=0.2, high=1.2)
         count = drops["row"].shape[1]
         nearest = owner.clamp_max(count - 1).flatten(1)

@@ -13,7 +13,7 @@ from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 FLAKES = 7000  # in a square picture
 NEAR_SHARE = 7  # one flake in so many is near the camera: large and out of focus
 SMALLEST, LARGEST = 0.7, 1.3  # relative size of the flakes of a picture
-FAINT, BRIGHT = 0.12, 3.0  # optical thickness of a flake at spread 0 and 1
+FAINT, BRIGHT = 0.05, 3.0  # optical thickness of a flake at spread 0 and 1
 
 
 class SnowFlakes(Simulator):
