@@ -7,6 +7,8 @@ Every setting of `AutoencoderConfig` can be given in the YAML file or on the com
 with `--resume`. The result is a folder for `diffusers.AutoencoderTiny.from_pretrained`.
 """
 
+import torch
+
 from gendeg.training import train
 from gendeg.training.autoencoder import AutoencoderConfig, AutoencoderRecipe
 from gendeg.training.config import parse_config
@@ -16,6 +18,7 @@ from gendeg.training.sources import training_pairs
 def main() -> None:
     """Read the settings and train."""
     config = parse_config(AutoencoderConfig)
+    torch.manual_seed(config.seed)
     train(AutoencoderRecipe(config), training_pairs(config), config)
 
 

@@ -1,0 +1,181 @@
+"""Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gendeg.errors import InputError
+from gendeg.pipelines.gendeg import GenDegPipeline
+from gendeg.pipelines.latents import encode_mode
+from gendeg.severity import severity_one_hot
+from gendeg.training.config import TrainingConfig
+from gendeg.training.diffusion import min_snr_weights, noise_levels, predict_original, prediction_target
+from gendeg.training.figures import severity_report, write_sheet
+from gendeg.training.loading import item_generator
+from gendeg.training.recipe import Batch, Recipe
+from gendeg.training.sources import validation_items
+
+
+@dataclass
+class GeneratorConfig(TrainingConfig):
+    """Settings of `examples/train_generator.py`."""
+
+    pipeline: str | None = field(default=None, metadata={"help": "Folder or hub name of the GenDegPipeline to train."})
+    base_model: str | None = field(default=None, metadata={"help": "Stable Diffusion 1.x to start from instead."})
+    projection_learning_rate: float = field(default=1e-3, metadata={"help": "Of the conditioner's two projections."})
+    train_text_encoder: bool = field(default=False, metadata={"help": "Train the text encoder too (frozen in the paper)."})
+    drop_text: float = field(default=0.05, metadata={"help": "Share of samples without text and severity."})
+    drop_image: float = field(default=0.05, metadata={"help": "Share of samples without clean image."})
+    drop_both: float = field(default=0.05, metadata={"help": "Share of samples without either."})
+    min_snr_gamma: float | None = field(default=None, metadata={"help": "Min-SNR weighting (arXiv 2303.09556), e.g. 5."})
+    severity_weight: float = field(default=0.0, metadata={"help": "Weight of the severity term, see GeneratorRecipe."})
+    compile: bool = field(default=False, metadata={"help": "Compile the UNet with torch.compile."})
+    validation_count: int = field(default=48, metadata={"help": "Held-out pairs to generate at each validation."})
+
+
+class GeneratorRecipe(Recipe[GeneratorConfig]):
+    """Train UNet and conditioner of a `GenDegPipeline` to denoise the degraded latent beside the clean one.
+
+    The scheduler of the pipeline decides noise levels and what is predicted (noise or v). Timesteps are uniform. The
+    UNet's weights are averaged over time, the conditioner's are not.
+
+    `severity_weight` adds a term (ours) that pulls mean and standard deviation of the one-step estimate's latent change
+    `|z0 - scaled clean latent|` towards those of the true degraded latent, weighted by abar_t, since the estimate is
+    only sharp at low noise.
+
+    Args:
+        config: settings.
+        pipeline: what to train; its components are changed in place.
+    """
+
+    def __init__(self, config: GeneratorConfig, pipeline: GenDegPipeline):
+        super().__init__(config)
+        self.pipeline = pipeline  # not a module: the frozen autoencoder stays out of optimiser and checkpoints
+        pipeline.vae.requires_grad_(False)
+        pipeline.text_encoder.requires_grad_(config.train_text_encoder)
+        pipeline.set_progress_bar_config(disable=True)
+        self.unet = pipeline.unet
+        self.conditioner = pipeline.conditioner
+        if config.train_text_encoder:
+            self.text_encoder = pipeline.text_encoder
+        if config.compile:
+            self.unet.compile()
+
+    def move_frozen(self, device: torch.device) -> None:
+        """Move autoencoder and text encoder."""
+        self.pipeline.vae.to(device, memory_format=torch.channels_last)
+        self.pipeline.text_encoder.to(device)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The projections learn faster than the UNet (the authors' program: 1e-3 beside 1e-4)."""
+        groups = [
+            {"params": list(self.unet.parameters())},
+            {"params": list(self.conditioner.parameters()), "lr": self.config.projection_learning_rate},
+        ]
+        if self.config.train_text_encoder:
+            groups.append({"params": list(self.text_encoder.parameters())})
+        return groups
+
+    def averaged(self) -> nn.Module:
+        """The UNet alone."""
+        return self.unet
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Denoising loss."""
+        scheduler = self.pipeline.scheduler
+        clean, degraded = self._encode(batch)
+        noise, timesteps, keeps_text, keeps_image = self._draw(batch["index"], degraded)
+        noisy = scheduler.add_noise(degraded, noise, timesteps)
+        inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
+        embeds = self._condition(batch, keeps_text)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        prediction = self.unet(inputs, timesteps, embeds).sample.float()
+        error = F.mse_loss(prediction, prediction_target(scheduler, degraded, noise, timesteps), reduction="none")
+        per_item = error.mean(dim=(1, 2, 3))
+        if self.config.min_snr_gamma:
+            per_item = per_item * min_snr_weights(scheduler, timesteps, self.config.min_snr_gamma)
+        if not self.config.severity_weight:
+            return per_item.mean()
+        estimate = predict_original(scheduler, noisy, prediction, timesteps)
+        term = _severity_error(estimate, degraded, clean * self.pipeline.vae.config.scaling_factor)
+        signal, _ = noise_levels(scheduler, timesteps)
+        conditioned = (keeps_text & keeps_image) * signal.square().flatten()
+        return (per_item + self.config.severity_weight * conditioned * term).mean()
+
+    @torch.no_grad()
+    def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Clean latents, unscaled, and degraded latents, scaled."""
+        images = torch.cat([batch["clean"], batch["degraded"]]).contiguous(memory_format=torch.channels_last)
+        clean, degraded = encode_mode(self.pipeline.vae, images).float().chunk(2)
+        return clean, degraded * self.pipeline.vae.config.scaling_factor
+
+    def _draw(self, indices: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Noise, timestep, and which conditions each item keeps: functions of its index alone."""
+        config, levels = self.config, self.pipeline.scheduler.config.num_train_timesteps
+        generators = [item_generator(config.seed, int(index)) for index in indices]
+        noise = torch.stack([torch.randn(latents.shape[1:], generator=g) for g in generators]).to(latents)
+        timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(latents.device)
+        chance = torch.cat([torch.rand(1, generator=g) for g in generators]).to(latents.device)
+        drops_text = chance < config.drop_text + config.drop_both
+        drops_image = (chance >= config.drop_text) & (chance < config.drop_text + config.drop_both + config.drop_image)
+        return noise, timesteps, ~drops_text, ~drops_image
+
+    def _condition(self, batch: Batch, keeps_text: Tensor) -> Tensor:
+        """Cross-attention input (B, L, D); without text the severity is left out too."""
+        keeps = keeps_text.tolist()
+        prompts = [prompt if keep else "" for prompt, keep in zip(batch["prompt"], keeps, strict=True)]
+        tokens = self.pipeline.tokenizer(
+            prompts,
+            padding="max_length",
+            truncation=True,
+            max_length=self.conditioner.config.num_tokens,
+            return_tensors="pt",
+        )
+        embeds = self.pipeline.text_encoder(tokens.input_ids.to(keeps_text.device))[0]
+        mu, sigma = (batch[name].masked_fill(~keeps_text, torch.nan).cpu() for name in ("mu", "sigma"))
+        severity = severity_one_hot(mu, sigma, self.conditioner.config.num_bins)
+        return self.conditioner(embeds, severity.to(embeds))
+
+    def validate(self, folder: Path, step: int) -> dict[str, float]:
+        """Generate held-out pairs anew: a sheet (clean, true, generated), a severity scatter plot, and its numbers."""
+        items = validation_items(self.config, self.config.validation_count)
+        output = self.pipeline(
+            [item["clean"] for item in items],
+            [item["degradation"] for item in items],
+            [item["mu"].item() for item in items],
+            [item["sigma"].item() for item in items],
+            [item["prompt"] for item in items],
+            generator=[torch.Generator().manual_seed(index) for index in range(len(items))],
+            output_type="pt",
+        )
+        columns = [(item["clean"], item["degraded"], image) for item, image in zip(items, output.images, strict=True)]
+        write_sheet(list(zip(*columns[:16], strict=True)), folder / f"step-{step:07d}.png")
+        names = [item["degradation"] for item in items]
+        return severity_report(output.requested, output.achieved, names, folder / f"severity-{step:07d}.png")
+
+    def save(self, folder: Path) -> None:
+        """Write the whole pipeline."""
+        self.pipeline.save_pretrained(folder)
+
+
+def _severity_error(estimate: Tensor, degraded: Tensor, clean: Tensor) -> Tensor:
+    """Squared error of mean and standard deviation of the latent change, (B,)."""
+    estimated, true = (estimate - clean).abs().flatten(1), (degraded - clean).abs().flatten(1)
+    return (estimated.mean(1) - true.mean(1)).square() + (estimated.std(1) - true.std(1)).square()
+
+
+def load_generator(config: GeneratorConfig) -> GenDegPipeline:
+    """The pipeline that a generator run starts from.
+
+    Raises:
+        InputError: not exactly one of `pipeline` and `base_model` is set.
+    """
+    if (config.pipeline is None) == (config.base_model is None):
+        raise InputError("Give either --pipeline (a GenDegPipeline) or --base-model (a Stable Diffusion 1.x).")
+    if config.base_model is not None:
+        return GenDegPipeline.from_stable_diffusion(config.base_model)
+    return GenDegPipeline.from_pretrained(config.pipeline)
