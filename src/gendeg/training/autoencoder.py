@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +12,11 @@ from gendeg.pipelines.latents import decode_mode, encode_mode
 from gendeg.training.config import TrainingConfig
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
+from gendeg.training.metrics import MeanByName, psnr
 from gendeg.training.recipe import Batch, Recipe
 from gendeg.training.sources import validation_items
 
+VALIDATION_COUNT = 60
 LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
 
 
@@ -75,16 +76,14 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
 
     def validate(self, folder: Path, step: int) -> dict[str, float]:
         """PSNR of held-out photos, clean and per degradation, and a sheet of degraded inputs above reconstructions."""
-        items = validation_items(self.config, count=60)
-        scores: dict[str, list[float]] = {}
-        shown: dict[str, tuple[Tensor, Tensor]] = {}
-        for item in items:
+        scores, shown = MeanByName(), {}
+        for item in validation_items(self.config, VALIDATION_COUNT):
             for name, image in (("clean", item["clean"]), (item["degradation"], item["degraded"])):
                 decoded = self.reconstruct(image)
-                scores.setdefault(name, []).append(-10 * (decoded - image).square().mean().log10().item())
+                scores.add(f"psnr/{name}", psnr(decoded, image))
                 shown[name] = (image, decoded)
         write_sheet(list(zip(*shown.values(), strict=True)), folder / f"step-{step:07d}.png")
-        return {f"psnr/{name}": sum(values) / len(values) for name, values in sorted(scores.items())}
+        return scores.means()
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """`D(E(image))` of one image (3, H, W) in [0, 1]."""
@@ -93,7 +92,7 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
 
     def save(self, folder: Path) -> None:
         """Set `scaling_factor` so that scaled latents of degraded photos have unit variance, and save."""
-        items: list[dict[str, Any]] = validation_items(self.config, count=60)
+        items = validation_items(self.config, VALIDATION_COUNT)
         latents = [encode_mode(self.vae, item["degraded"][None].to(self.vae.device)) for item in items]
         self.vae.register_to_config(scaling_factor=1 / torch.cat(latents).float().std().item())
         self.vae.save_pretrained(folder)

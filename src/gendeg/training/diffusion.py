@@ -46,3 +46,10 @@ def min_snr_weights(scheduler: Any, timesteps: Tensor, gamma: float) -> Tensor:
     if scheduler.config.prediction_type == "epsilon":
         return (capped / abar).float()
     return capped.float()  # min(SNR, gamma) / (SNR + 1)
+
+
+def correction_weights(scheduler: Any, timesteps: Tensor) -> Tensor:
+    """Weights (B,) of the structure correction loss: `sqrt(abar_{t-1}) * sqrt(1 - abar_t)`, with `abar_{-1} = 1`."""
+    abar = scheduler.alphas_cumprod.to(timesteps.device)
+    previous = torch.cat([abar.new_ones(1), abar])[timesteps]
+    return previous.sqrt() * (1 - abar[timesteps]).sqrt()

@@ -1,0 +1,116 @@
+"""Recipe: the Structure Correction Module behind a frozen generator (paper section 3.3)."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gendeg.errors import InputError
+from gendeg.models.scm import StructureCorrectionModule
+from gendeg.pipelines.gendeg import GenDegPipeline
+from gendeg.pipelines.latents import decode_scaled, encode_mode
+from gendeg.severity import Severity
+from gendeg.training.config import TrainingConfig
+from gendeg.training.diffusion import correction_weights, predict_original
+from gendeg.training.figures import write_sheet
+from gendeg.training.loading import item_generator
+from gendeg.training.metrics import MeanByName, psnr
+from gendeg.training.recipe import Batch, Recipe
+from gendeg.training.sources import validation_items
+
+
+@dataclass
+class SCMConfig(TrainingConfig):
+    """Settings of `examples/train_scm.py`. The defaults are the published network (116 M parameters)."""
+
+    pipeline: str | None = field(default=None, metadata={"help": "Folder or hub name of the trained GenDegPipeline."})
+    width: int = field(default=64, metadata={"help": "Channels at full resolution."})
+    middle_blocks: int = field(default=12, metadata={"help": "Blocks at the lowest resolution."})
+    encoder_blocks: list[int] = field(default_factory=lambda: [2, 2, 4, 8], metadata={"help": "Blocks of each level."})
+    decoder_blocks: list[int] = field(default_factory=lambda: [2, 2, 2, 2], metadata={"help": "Blocks of each level."})
+    validation_count: int = field(default=48, metadata={"help": "Held-out pairs to correct at each validation."})
+
+
+class SCMRecipe(Recipe[SCMConfig]):
+    """Train the correction of one-step estimates of the frozen generator.
+
+    The true degraded latent is noised to a uniform timestep t, denoised in one step, decoded, and corrected with
+    the clean image. The squared error to the true degraded image is weighted by
+    `w_t = sqrt(abar_{t-1}) * sqrt(1 - abar_t)`: little where correction is easy (t near 0) or hopeless (near T).
+
+    Args:
+        config: settings.
+        pipeline: the trained generator, which receives the module as its `scm`.
+    """
+
+    def __init__(self, config: SCMConfig, pipeline: GenDegPipeline):
+        super().__init__(config)
+        self.pipeline = pipeline  # not a module: the frozen generator stays out of optimiser and checkpoints
+        for frozen in (pipeline.vae, pipeline.unet, pipeline.conditioner, pipeline.text_encoder):
+            frozen.requires_grad_(False).eval()
+        self.scm = StructureCorrectionModule(
+            config.width, config.middle_blocks, config.encoder_blocks, config.decoder_blocks
+        )
+        pipeline.register_modules(scm=self.scm)
+
+    def move_frozen(self, device: torch.device) -> None:
+        """Move the generator."""
+        self.pipeline.to(device)
+        self.pipeline.vae.to(memory_format=torch.channels_last)
+        self.pipeline.unet.to(memory_format=torch.channels_last)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Weighted squared error of the corrected estimates, images in [-1, 1]."""
+        estimate, weights = self._estimate(batch)
+        clean, degraded = batch["clean"] * 2 - 1, batch["degraded"] * 2 - 1
+        corrected = self.scm(clean, estimate * 2 - 1).float()
+        return (weights * (corrected - degraded).square().mean(dim=(1, 2, 3))).mean()
+
+    @torch.no_grad()
+    def _estimate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Decoded one-step estimates (B, 3, H, W) in [0, 1], and the weight w_t of each (B,)."""
+        pipe, scheduler, config = self.pipeline, self.pipeline.scheduler, self.config
+        images = torch.cat([batch["clean"], batch["degraded"]]).contiguous(memory_format=torch.channels_last)
+        clean, degraded = encode_mode(pipe.vae, images).float().chunk(2)
+        degraded = degraded * pipe.vae.config.scaling_factor
+        generators = [item_generator(config.seed, int(index)) for index in batch["index"]]
+        noise = torch.stack([torch.randn(degraded.shape[1:], generator=g) for g in generators]).to(degraded)
+        levels = scheduler.config.num_train_timesteps
+        timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(degraded.device)
+        noisy = scheduler.add_noise(degraded, noise, timesteps)
+        severities = list(Severity(batch["mu"].cpu().double().numpy(), batch["sigma"].cpu().double().numpy()))
+        embeds = pipe.condition(pipe.encode_prompt(batch["prompt"]), severities)
+        prediction = pipe.unet(torch.cat([noisy, clean], dim=1), timesteps, embeds).sample.float()
+        original = predict_original(scheduler, noisy, prediction, timesteps)
+        return decode_scaled(pipe.vae, original).float(), correction_weights(scheduler, timesteps)
+
+    def validate(self, folder: Path, step: int) -> dict[str, float]:
+        """PSNR to the true degraded image of its plain decoding and of the corrected one, held-out photos."""
+        vae, scores, rows = self.pipeline.vae, MeanByName(), []
+        for item in validation_items(self.config, self.config.validation_count):
+            clean, degraded = (item[name][None].to(vae.device) for name in ("clean", "degraded"))
+            scaled = encode_mode(vae, degraded) * vae.config.scaling_factor
+            plain = decode_scaled(vae, scaled).float()
+            corrected = (self.scm(clean * 2 - 1, plain * 2 - 1).float() / 2 + 0.5).clamp(0, 1)
+            scores.add(f"psnr/{item['degradation']}/plain", psnr(plain, degraded))
+            scores.add(f"psnr/{item['degradation']}/corrected", psnr(corrected, degraded))
+            rows.append((clean[0], degraded[0], plain[0], corrected[0]))
+        write_sheet(list(zip(*rows[:12], strict=True)), folder / f"step-{step:07d}.png")
+        return scores.means()
+
+    def save(self, folder: Path) -> None:
+        """Write the whole pipeline, module included."""
+        self.pipeline.save_pretrained(folder)
+
+
+def load_trained_generator(config: SCMConfig) -> Any:
+    """The generator whose images are to be corrected.
+
+    Raises:
+        InputError: `pipeline` is not set.
+    """
+    if config.pipeline is None:
+        raise InputError("Give --pipeline: the folder of the trained generator, as examples/train_generator.py writes it.")
+    return GenDegPipeline.from_pretrained(config.pipeline)
