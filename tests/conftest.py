@@ -1,6 +1,7 @@
 """Shared fixtures: real photos, and a real pipeline of tiny size with random weights."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -88,3 +89,11 @@ def build_tiny_pipeline() -> GenDegPipeline:
 def tiny_pipeline() -> GenDegPipeline:
     """A fresh pipeline; tests may change it."""
     return build_tiny_pipeline()
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pipeline, saved."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    build_tiny_pipeline().save_pretrained(folder)
+    return folder

@@ -14,7 +14,7 @@ from gendeg.priors.files import read_prior, write_prior
 from gendeg.priors.original import read_original
 from gendeg.priors.sampler import MODES, Sampler
 from gendeg.priors.statistics import measure_pairs, statistics_from_severities
-from gendeg.priors.tables import DegradationStatistics, sigma_quantiles
+from gendeg.priors.tables import DegradationStatistics, mu_quantiles, sigma_quantiles
 from gendeg.severity import check_severity
 
 Seed = int | np.random.Generator
@@ -217,6 +217,18 @@ class SeverityPrior:
         for value in values:
             check_severity(None, float(value))
         return self._samplers[self._known(degradation)].mu_given_sigma(values, np.random.default_rng(seed))
+
+    def mu_quantiles(self, degradation: Any, levels: Sequence[float]) -> np.ndarray:
+        """Quantiles of mu, over all sets as they are drawn.
+
+        Args:
+            degradation: name or alias.
+            levels: L cumulative probabilities in [0, 1], e.g. `(0.05, 0.5, 0.95)`.
+
+        Returns:
+            Array (L,).
+        """
+        return mu_quantiles(self.statistics[self._known(degradation)], levels)
 
     def sigma_quantiles(self, degradation: Any, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of sigma in each mu bin, over all sets as they are drawn.

@@ -177,6 +177,12 @@ class DegradationStatistics:
         return self.set_probability[:, None] * np.stack([source.mu_probability for source in self.sets])
 
 
+def mu_quantiles(known: DegradationStatistics, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles (L,) of mu over all sets as they are drawn."""
+    below = np.concatenate([[0], known.mu_probability.sum(axis=0).cumsum()])
+    return np.interp(levels, below, np.arange(NUM_BINS + 1) * MU_BIN_WIDTH)
+
+
 def sigma_quantiles(known: DegradationStatistics, levels: Sequence[float]) -> np.ndarray:
     """Quantiles (128, L) of sigma in each mu bin, over all sets as they are drawn; NaN in bins without data."""
     quantiles = np.full((NUM_BINS, len(levels)), np.nan)

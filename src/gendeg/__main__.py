@@ -1,0 +1,5 @@
+"""`python -m gendeg`."""
+
+from gendeg.cli import main
+
+main()

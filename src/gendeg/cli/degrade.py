@@ -1,0 +1,105 @@
+"""`gendeg degrade`: photos through the generator."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, Seed
+
+MODEL = "gendeg-tiny"
+
+
+def degrade(
+    photo: Photo,
+    degradation: Degradations,
+    output: Output,
+    mu: Mu = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Its standard deviation, 0 to 0.4. Left out, it is drawn given mu.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the photo shows, e.g. 'a street'; the degradation's words are appended.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Name of a packaged checkpoint, a pipeline folder, or a name on the Hugging Face hub.")
+    ] = MODEL,
+    alignment: Annotated[
+        str, typer.Option(help="How image and target come to agree: auto, transfer, paper, scm, target or none.")
+    ] = "auto",
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Scale the degradation until mu is met.")] = False,
+    resolution: Annotated[
+        int | None, typer.Option(help="Short side in pixels to work at; the result keeps the photo's size.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps. [default: the model's]")] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="Guidance by text and severity. [default: the model's]")
+    ] = None,
+    image_guidance_scale: Annotated[
+        float | None, typer.Option(help="Guidance by the photo. [default: the model's]")
+    ] = None,
+    seed: Seed = 0,
+    prior: Annotated[
+        Path | None, typer.Option(help="A severity prior of your own, see gendeg prior. [default: the published one]")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")
+    ] = None,
+    save_target: Annotated[
+        bool,
+        typer.Option("--save-target", help="Also write the aligned clean image, the training target of a restorer."),
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Degrade photos with the generator.
+
+    One photo into one file:
+
+        gendeg degrade photo.jpg --degradation haze --mu 0.2 --sigma 0.08 -o out.png
+
+    All six degradations of a folder of photos, severities drawn from the prior, with targets to train a restorer on:
+
+        gendeg degrade photos/ -d all --save-target -o pairs/
+
+    Folders: the images go to `<output>/<degradation>/`, in the folders of the photos; with `--save-target` to
+    `<output>/<degradation>/input/` and `target/`. `metadata.jsonl` describes each image, and
+    `datasets.load_dataset("imagefolder", data_dir="<output>")` reads it. Run the same command again to go on after an
+    interruption. Photos that cannot be read are listed at the end, and the exit status is 1.
+    """
+    from gendeg.cli.run import Order, run
+    from gendeg.degradations import build_prompt, parse_mixture
+    from gendeg.severity import check_severity
+
+    check_severity(mu, sigma)
+
+    def settings(name: str) -> dict[str, Any]:
+        given = {"requested_mu": mu, "requested_sigma": sigma}
+        return {
+            "prompt": build_prompt(prompt, parse_mixture(name)),
+            "model": model,
+            "alignment": alignment,
+            "calibrate": calibrate,
+            "resolution": resolution,
+            "steps": steps,
+            "guidance_scale": guidance_scale,
+            "image_guidance_scale": image_guidance_scale,
+            "prior": str(prior) if prior else "published",
+            **{key: value for key, value in given.items() if value is not None},
+        }
+
+    def load() -> Any:
+        from gendeg.cli.generator import load_engine
+
+        call = {
+            "mu": mu,
+            "sigma": sigma,
+            "prompt": prompt,
+            "alignment": alignment,
+            "calibrate": calibrate,
+            "num_inference_steps": steps,
+            "guidance_scale": guidance_scale,
+            "image_guidance_scale": image_guidance_scale,
+        }
+        return load_engine(model, device, prior, resolution, call)
+
+    run(Order(photo, degradation, output, seed, save_target, overwrite, settings, load))

@@ -1,0 +1,76 @@
+"""The generator as an engine of the command line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from safetensors import SafetensorError
+
+from gendeg import GenDegOutput, GenDegPipeline, SeverityPrior, checkpoint
+from gendeg.cli.run import Engine
+from gendeg.errors import CheckpointError, InputError
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def load_engine(
+    model: str, device: str | None, prior: Path | None, resolution: int | None, call: dict[str, Any]
+) -> Engine:
+    """Load a pipeline.
+
+    Args:
+        model: see `load_pipeline`.
+        device: see `load_pipeline`.
+        prior: file of a severity prior; None for the published one.
+        resolution: short side in pixels to work at.
+        call: further arguments of each call of the pipeline.
+    """
+    severity_prior = SeverityPrior.load(prior) if prior else SeverityPrior.published()
+    pipe = load_pipeline(model, device)
+
+    def degrade(prepared: Any, degradation: str, seed: int) -> GenDegOutput:
+        generator = torch.Generator().manual_seed(seed)
+        return pipe(prepared, degradation, generator=generator, prior=severity_prior, **call)
+
+    return Engine(lambda photo: pipe.prepare_images(photo, resolution), degrade)
+
+
+def load_pipeline(model: str, device: str | None) -> GenDegPipeline:
+    """Load a pipeline, quietly.
+
+    Args:
+        model: a folder, a name on the hub (`owner/name`), or the name of a packaged checkpoint.
+        device: torch's name of it; None for CUDA where there is one, else the CPU.
+
+    Raises:
+        CheckpointError: no such pipeline.
+        InputError: no such device.
+    """
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    try:
+        pipe = GenDegPipeline.from_pretrained(_find(model))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"Cannot load a GenDegPipeline from {model}: {reason}") from error
+    pipe.set_progress_bar_config(disable=True)
+    try:
+        return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"Cannot use device {device!r}: {str(error).splitlines()[0]}") from error
+
+
+def _find(model: str) -> str | Path:
+    folder = Path(model)
+    if folder.exists() and not (folder / "model_index.json").is_file():
+        raise CheckpointError(
+            f"{model} is not a pipeline folder: it has no model_index.json. `gendeg convert` makes one from the "
+            "authors' checkpoint."
+        )
+    if folder.exists() or HUB_NAME.fullmatch(model):
+        return model
+    return checkpoint(model)

@@ -1,0 +1,88 @@
+"""`metadata.jsonl`: one line per finished image, which also makes a folder of images a data set."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gendeg.errors import InputError
+
+METADATA = "metadata.jsonl"
+Row = dict[str, Any]
+
+
+class Metadata:
+    """The record of an output folder, readable by `datasets.load_dataset("imagefolder", data_dir=folder)`.
+
+    A line is added when its image is complete, so a run that is killed loses nothing: on opening, a torn last line
+    and lines whose image is gone are dropped, and what has no line is made again.
+
+    Args:
+        folder: the output folder.
+
+    Raises:
+        InputError: `metadata.jsonl` exists and is something else.
+    """
+
+    def __init__(self, folder: Path):
+        self.path = folder / METADATA
+        self.rows = self._read()
+
+    def _read(self) -> dict[str, Row]:
+        """Rows by file name; the last one counts."""
+        if not self.path.exists():
+            return {}
+        text = self.path.read_text(encoding="utf-8")
+        complete, _, _torn = text.rpartition("\n")
+        try:
+            rows = {row["file_name"]: row for row in map(json.loads, complete.splitlines())}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path} was not written by gendeg ({error}); choose another folder.") from error
+        kept = {name: row for name, row in rows.items() if (self.path.parent / name).is_file()}
+        if _lines(kept) != text:
+            self._replace(_lines(kept))
+        return kept
+
+    def _replace(self, text: str) -> None:
+        temporary = self.path.with_name(f".{METADATA}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.path)
+
+    def forget(self, file_names: Iterable[str]) -> None:
+        """Drop the rows of images that will be made again."""
+        before = len(self.rows)
+        for name in file_names:
+            self.rows.pop(name, None)
+        if len(self.rows) < before:
+            self._replace(_lines(self.rows))
+
+    def add(self, row: Row) -> None:
+        """Append the row of an image that has been written. `row["file_name"]` is relative to the folder."""
+        self.rows[row["file_name"]] = row
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def is_done(self, file_name: str, settings: Row) -> bool:
+        """Whether an image was made before, with these settings.
+
+        Raises:
+            InputError: it was made with other settings.
+        """
+        row = self.rows.get(file_name)
+        if row is None:
+            return False
+        for key, value in settings.items():
+            if row.get(key) != value:
+                raise InputError(
+                    f"{self.path.parent / file_name} was made with {key}={row.get(key)}, now asked for {value}; choose "
+                    "another folder, or --overwrite."
+                )
+        return True
+
+
+def _lines(rows: dict[str, Row]) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows.values())

@@ -1,0 +1,23 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Photo = Annotated[Path, typer.Argument(help="A clean photo, or a folder of photos.")]
+Degradations = Annotated[
+    list[str],
+    typer.Option(
+        "--degradation",
+        "-d",
+        help="haze, rain, snow, motion_blur, low_light, raindrop, a mixture such as rain+haze, or all. May be given "
+        "several times for a folder.",
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="An image file, or a folder.")]
+Mu = Annotated[
+    float | None, typer.Option(help="Mean of |degraded - clean|, 0 to 0.7. Left out, it is drawn from the prior.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn; each photo of a folder has its own.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what a folder holds already.")]

@@ -1,0 +1,155 @@
+"""`gendeg prior`: look at, draw from, and make severity priors."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gendeg.priors import SeverityPrior
+
+prior_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="How strong degradations are: show, sample, measure."
+)
+
+
+class Mode(StrEnum):
+    """What one draw in 20 redraws at random."""
+
+    PAPER = "paper"
+    OFFICIAL = "official"
+
+
+PriorFile = Annotated[Path | None, typer.Option(help="A prior of your own. [default: the published one]")]
+PriorMode = Annotated[
+    Mode,
+    typer.Option(help="One draw in 20 is random: paper redraws sigma, official (the authors' program) mu and sigma."),
+]
+
+
+def _open(prior: Path | None, mode: Mode = Mode.PAPER) -> "SeverityPrior":
+    from gendeg.priors import SeverityPrior
+
+    return SeverityPrior.load(prior) if prior else SeverityPrior.published(mode.value)
+
+
+@prior_app.command()
+def show(
+    degradations: Annotated[list[str] | None, typer.Argument(help="Which ones. [default: all]")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Figure to write: .png, .pdf or .svg.")] = Path(
+        "prior.png"
+    ),
+    prior: PriorFile = None,
+) -> None:
+    """Draw a prior, and list its source sets.
+
+        gendeg prior show -o prior.png
+        gendeg prior show haze rain --prior my-prior.json -o prior.pdf
+
+    Left: how often each mu occurs, by source set. Right: sigma given mu.
+    """
+    from gendeg.cli.files import save_figure
+    from gendeg.degradations import parse_mixture
+    from gendeg.priors.figure import plot_prior
+
+    known = _open(prior)
+    names = [parse_mixture(name)[0] for name in degradations] if degradations else list(known.degradations)
+    save_figure(plot_prior(known, names), output)
+    for name in names:
+        low, middle, high = known.mu_quantiles(name, (0.05, 0.5, 0.95))
+        typer.echo(f"{name.value}: mu {middle:.3f} (5-95 %: {low:.3f}-{high:.3f})")
+        for source in known.statistics[name].sets:
+            typer.echo(f"  {source.name:16} weight {source.weight:<6g} {source.pairs:>7} pairs")
+    typer.echo(f"Figure: {output}")
+
+
+@prior_app.command()
+def sample(
+    degradation: Annotated[str, typer.Argument(help="Name of the degradation.")],
+    number: Annotated[int, typer.Option("--number", "-n", help="How many.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    prior: PriorFile = None,
+    mode: PriorMode = Mode.PAPER,
+) -> None:
+    """Draw severities; prints mu,sigma lines.
+
+    gendeg prior sample haze -n 1000 --seed 1 > severities.csv
+    """
+    draws = _open(prior, mode).sample(degradation, number, seed)
+    typer.echo("mu,sigma")
+    for mu, sigma in draws:
+        typer.echo(f"{mu:.6f},{sigma:.6f}")
+
+
+@prior_app.command()
+def measure(
+    folder: Annotated[Path, typer.Argument(help="Pairs: <degradation>/<set>/{input,target}/, or input/ and target/.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
+    degradation: Annotated[
+        str | None, typer.Option("--degradation", "-d", help="Of all pairs. [default: the folder of that name tells]")
+    ] = None,
+    mode: PriorMode = Mode.PAPER,
+    original_size: Annotated[
+        bool, typer.Option("--original-size", help="Measure at 256 x 256 pixels, as the authors do.")
+    ] = False,
+) -> None:
+    """Measure the prior of your own pairs of degraded and clean images.
+
+        gendeg prior measure my-pairs/ -o my-prior.json
+        gendeg degrade photos/ -d rain --prior my-prior.json -o out/
+
+    Pairs that cannot be read are listed at the end, and the exit status is 1.
+    """
+    from gendeg.data.paired import list_pairs
+    from gendeg.priors import SeverityPrior
+
+    pairs = list_pairs(folder, degradation)
+    failures: list[str] = []
+    known = SeverityPrior.from_pairs(_readable(pairs, failures), mode=mode.value, original_size=original_size)
+    known.save(output)
+    typer.echo(f"{output}: measured on {len(pairs) - len(failures)} pairs; look at it with")
+    typer.echo(f"  gendeg prior show --prior {output} -o prior.png")
+    if failures:
+        typer.secho(
+            "\n".join([f"Pairs that could not be used: {len(failures)}", *failures]), fg=typer.colors.RED, err=True
+        )
+        raise typer.Exit(1)
+
+
+def _readable(pairs: list[Any], failures: list[str]) -> Iterator[tuple[Any, Any, Any, str]]:
+    """Pairs that can be read and have one size; the others are noted in `failures`."""
+    from tqdm import tqdm
+
+    from gendeg.errors import ImageError
+    from gendeg.imaging import read_image
+
+    for pair in tqdm(pairs, unit="pair", disable=None):
+        try:
+            clean, degraded = read_image(pair.clean), read_image(pair.degraded)
+            if clean.size != degraded.size:
+                raise ImageError(f"{pair.degraded} is {degraded.size}, its target {clean.size} (width, height).")
+        except ImageError as error:
+            failures.append(f"  {error}")
+            continue
+        yield clean, degraded, pair.mixture, pair.degraded.parent.parent.name
+
+
+@prior_app.command("convert")
+def convert_prior(
+    folder: Annotated[
+        Path, typer.Argument(help="The authors' folder of JSON histograms, one sub-folder a degradation.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
+    mode: PriorMode = Mode.OFFICIAL,
+) -> None:
+    """Turn the authors' prior files into one of ours.
+
+    gendeg prior convert GenDeg/data -o official.json
+    """
+    from gendeg.priors import SeverityPrior
+
+    known = SeverityPrior.from_original(folder, mode=mode.value)
+    known.save(output)
+    typer.echo(f"{output}: {', '.join(map(str, known.degradations))}")

@@ -1,0 +1,65 @@
+import pickle
+
+import pytest
+import torch
+
+from gendeg import GenDegPipeline
+from reference import FOLDER, SPEC, original_generator, seeded_weights
+
+OPTIONS = [
+    "--config",
+    FOLDER / "generate.yaml",
+    "--tokenizer",
+    FOLDER / "tokenizer",
+    "--text-encoder-config",
+    FOLDER / "text_encoder_config.json",
+]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("original")
+    torch.save({"state_dict": original_generator()}, folder / "gendeg.ckpt")
+    torch.save({"state_dict": seeded_weights(SPEC["scm"]["shapes"], seed=107)}, folder / "nafnet_sd.ckpt")
+    return folder
+
+
+def test_convert_then_load(gendeg, checkpoints, tmp_path):
+    output = tmp_path / "mine"
+    scm = ["--scm", checkpoints / "nafnet_sd.ckpt"]
+    result = gendeg("convert", checkpoints / "gendeg.ckpt", *OPTIONS, *scm, "-o", output)
+    assert result.exit_code == 0, result.output
+    averaged = GenDegPipeline.from_pretrained(output)
+    assert averaged.scm is not None
+    result = gendeg("convert", checkpoints / "gendeg.ckpt", *OPTIONS, "--raw-weights", "-o", tmp_path / "raw")
+    assert result.exit_code == 0, result.output
+    raw = GenDegPipeline.from_pretrained(tmp_path / "raw")
+    assert raw.scm is None
+    assert not torch.equal(raw.unet.conv_out.weight, averaged.unet.conv_out.weight)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "raw"]
+
+
+def test_existing_folders_are_not_overwritten(gendeg, checkpoints, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    result = gendeg("convert", checkpoints / "gendeg.ckpt", *OPTIONS, "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+class RunsCode:
+    def __reduce__(self):
+        return print, ("code in a pickle was run",)
+
+
+def test_what_is_no_checkpoint_is_refused_and_nothing_is_left(gendeg, tmp_path, capfd):
+    (tmp_path / "text.ckpt").write_text("hello")
+    (tmp_path / "code.ckpt").write_bytes(pickle.dumps({"state_dict": RunsCode()}))
+    torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.ckpt")
+    for name in ("text.ckpt", "code.ckpt", "other.ckpt", "missing.ckpt"):
+        result = gendeg("convert", tmp_path / name, *OPTIONS, "-o", tmp_path / "out")
+        assert result.exit_code == 2, result.output
+        assert name in result.stderr
+        assert "Traceback" not in result.output
+    assert not list(tmp_path.glob("*out*"))
+    assert "code in a pickle was run" not in capfd.readouterr().out

@@ -1,0 +1,125 @@
+import json
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from gendeg import GenDegPipeline
+from gendeg.imaging import read_image
+
+
+def test_same_as_the_pipeline(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
+    settings = ["--mu", 0.2, "--sigma", 0.08, "--prompt", "a portrait", "--seed", 5, "--steps", 1]
+    output = tmp_path / "out.png"
+    result = gendeg(
+        "degrade", photo_file, "-d", "haze", *settings, "--model", tiny_pipeline_folder, "-o", output, "--save-target"
+    )
+    assert result.exit_code == 0, result.output
+    assert "requested mu=0.2000, sigma=0.0800; achieved mu=" in result.output
+    pipe = GenDegPipeline.from_pretrained(tiny_pipeline_folder)
+    expected = pipe(
+        read_image(photo_file),
+        "haze",
+        mu=0.2,
+        sigma=0.08,
+        prompt="a portrait",
+        num_inference_steps=1,
+        generator=torch.Generator().manual_seed(5),
+    )
+    assert (np.asarray(PIL.Image.open(output)) == np.asarray(expected.images[0])).all()
+    assert (np.asarray(PIL.Image.open(tmp_path / "out_target.png")) == np.asarray(expected.targets[0])).all()
+
+
+def test_folder(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
+    (photo_folder / "tiny.png").write_bytes(b"")
+    output = tmp_path / "out"
+    arguments = [
+        "degrade",
+        photo_folder,
+        "-d",
+        "all",
+        "--model",
+        tiny_pipeline_folder,
+        "--prompt",
+        "a park",
+        "-o",
+        output,
+    ]
+    result = gendeg(*arguments)
+    assert result.exit_code == 1
+    assert "18 of 24 images are there, 18 of them new" in result.stdout
+    rows = [json.loads(line) for line in (output / "metadata.jsonl").read_text().splitlines()]
+    assert {row["degradation"] for row in rows} == {"haze", "rain", "snow", "motion_blur", "low_light", "raindrop"}
+    row = rows[0]
+    assert row["prompt"] == "a park, in hazy conditions"
+    pipe = GenDegPipeline.from_pretrained(tiny_pipeline_folder)
+    again = pipe(
+        read_image(photo_folder / row["source"]),
+        row["degradation"],
+        prompt="a park",
+        generator=torch.Generator().manual_seed(row["seed"]),
+    )
+    assert (again.requested.mu[0], again.requested.sigma[0]) == (row["requested_mu"], row["requested_sigma"])
+    assert (np.asarray(read_image(output / row["file_name"])) == np.asarray(again.images[0])).all()
+    assert "18 of 24 images are there, 0 of them new" in gendeg(*arguments).stdout
+
+
+def test_own_prior(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
+    from gendeg import SeverityPrior
+
+    SeverityPrior.from_severities([0.3], [0.1], ["haze"], ["x"], random_fraction=0).save(tmp_path / "prior.json")
+    arguments = ["degrade", photo_file, "--model", tiny_pipeline_folder, "--prior", tmp_path / "prior.json", "-d"]
+    assert "requested mu=0.299" in gendeg(*arguments, "haze", "-o", tmp_path / "out.png").output
+    result = gendeg(*arguments, "rain", "-o", tmp_path / "rain.png")
+    assert result.exit_code == 2
+    assert "This prior knows haze, not rain" in result.stderr
+
+
+def test_too_small_photo(gendeg, tiny_pipeline_folder, tmp_path):
+    PIL.Image.new("RGB", (1, 1)).save(tmp_path / "one.png")
+    result = gendeg(
+        "degrade", tmp_path / "one.png", "-d", "haze", "--model", tiny_pipeline_folder, "-o", tmp_path / "out.png"
+    )
+    assert result.exit_code == 2
+    assert "at least" in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--alignment", "best"], "'transfer'"),
+        (["--steps", 0], "at least 1"),
+        (["--resolution", 3], "resolution=3"),
+        (["--device", "abacus"], "device 'abacus'"),
+        (["--prior", "missing.json"], "No prior file"),
+    ],
+)
+def test_bad_arguments(gendeg, photo_file, tiny_pipeline_folder, tmp_path, arguments, message):
+    output = tmp_path / "out.png"
+    result = gendeg("degrade", photo_file, "-d", "haze", "--model", tiny_pipeline_folder, *arguments, "-o", output)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert not output.exists()
+
+
+def test_folders_that_are_no_pipeline(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
+    def message(model):
+        result = gendeg("degrade", photo_file, "-d", "haze", "--model", model, "-o", tmp_path / "out.png")
+        assert result.exit_code == 2, result.output
+        assert result.stderr.count("\n") == 1
+        return result.stderr
+
+    assert "no model_index.json" in message(tmp_path)
+    assert "No packaged checkpoint 'gendeg-huge'" in message("gendeg-huge")
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_pipeline_folder, broken)
+    weights = broken / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert "Cannot load a GenDegPipeline" in message(broken)
+    shutil.rmtree(broken / "unet")
+    assert "Cannot load a GenDegPipeline" in message(broken)
+    (broken / "model_index.json").write_text("{")
+    assert "Cannot load a GenDegPipeline" in message(broken)

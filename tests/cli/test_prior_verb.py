@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import PIL.Image
+
+from gendeg import SeverityPrior
+
+
+def test_show(gendeg, tmp_path):
+    result = gendeg("prior", "show", "haze", "blur", "-o", tmp_path / "prior.png")
+    assert result.exit_code == 0, result.output
+    assert "RESIDE" in result.output
+    assert "motion_blur: mu" in result.output
+    assert PIL.Image.open(tmp_path / "prior.png").width > 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["prior.png"]
+
+
+def test_show_refuses_unknown_formats(gendeg, tmp_path):
+    result = gendeg("prior", "show", "haze", "-o", tmp_path / "prior.xyz")
+    assert result.exit_code == 2
+    assert "Cannot write" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_sample(gendeg):
+    result = gendeg("prior", "sample", "rain", "-n", 20, "--seed", 4)
+    header, *lines = result.stdout.splitlines()
+    assert header == "mu,sigma"
+    draws = np.array([line.split(",") for line in lines], dtype=float)
+    assert np.abs(draws - SeverityPrior.published().sample("rain", 20, 4)).max() < 1e-6
+    assert gendeg("prior", "sample", "rain", "-n", -1).exit_code == 2
+
+
+def test_measure(gendeg, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, offset in [("near", 0.1), ("far", 0.2)]:
+        for kind, change in [("input", offset), ("target", 0)]:
+            folder = tmp_path / "pairs" / "haze" / name / kind
+            folder.mkdir(parents=True)
+            for index in range(3):
+                pixels = np.full((20, 20, 3), 0.2 + index / 10 + change) * 255
+                PIL.Image.fromarray(pixels.round().astype(np.uint8)).save(folder / f"{index}.png")
+    (tmp_path / "pairs" / "haze" / "near" / "input" / "2.png").write_text("broken")
+    PIL.Image.fromarray(rng.integers(0, 255, (5, 5, 3), dtype=np.uint8)).save(
+        tmp_path / "pairs" / "haze" / "far" / "target" / "0.png"
+    )
+    result = gendeg("prior", "measure", tmp_path / "pairs", "-o", tmp_path / "prior.json")
+    assert result.exit_code == 1  # one broken image, one pair of two sizes
+    assert "Pairs that could not be used: 2" in result.stderr
+    prior = SeverityPrior.load(tmp_path / "prior.json")
+    assert prior.datasets("haze") == ("far", "near")
+    assert [source.pairs for source in prior.statistics[prior.degradations[0]].sets] == [2, 2]
+    mu = prior.sample("haze", 500, 0)[:, 0]
+    assert ((np.abs(mu - 0.1) < 0.01) | (np.abs(mu - 0.2) < 0.01)).all()
+
+
+def test_not_a_prior(gendeg, tmp_path):
+    (tmp_path / "prior.json").write_text(json.dumps({"a": 1}))
+    result = gendeg("prior", "sample", "haze", "--prior", tmp_path / "prior.json")
+    assert result.exit_code == 2
+    assert "not a severity prior" in result.stderr
+
+
+def test_convert_refuses_other_folders(gendeg, tmp_path):
+    result = gendeg("prior", "convert", tmp_path, "-o", tmp_path / "prior.json")
+    assert result.exit_code == 2
+    assert "no sub-folder" in result.stderr

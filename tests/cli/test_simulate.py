@@ -1,0 +1,184 @@
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from gendeg import measure_severity, simulate
+from gendeg.cli.metadata import Metadata
+from gendeg.errors import InputError
+from gendeg.imaging import read_image
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_photo_into_one_file(gendeg, photo_file, tmp_path):
+    output = tmp_path / "new" / "out.png"
+    result = gendeg("simulate", photo_file, "-d", "fog", "--mu", "0.1", "--seed", "3", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert "requested mu=0.1000, sigma=free; achieved mu=0." in result.output
+    expected = simulate(read_image(photo_file), "haze", mu=0.1, seed=3)
+    assert (np.asarray(PIL.Image.open(output)) == np.asarray(expected.images[0])).all()
+    assert [path.name for path in output.parent.iterdir()] == ["out.png"]
+
+
+def test_target_lies_beside_the_image(gendeg, photo_file, tmp_path):
+    result = gendeg("simulate", photo_file, "-d", "rain", "--mu", "0.1", "-o", tmp_path / "out.png", "--save-target")
+    assert result.exit_code == 0
+    target = read_image(tmp_path / "out_target.png")
+    assert (np.asarray(target) == np.asarray(read_image(photo_file))).all()
+
+
+def test_folder_is_mirrored_and_recorded(gendeg, photo_folder, tmp_path):
+    output = tmp_path / "out"
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-d", "rain+haze", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert "6 of 6 images are there, 6 of them new" in result.output
+    names = {f"{name}/{photo}.png" for name in ("haze", "rain+haze") for photo in ("a", "b", "park/c")}
+    assert contents(output).keys() == names | {"metadata.jsonl"}
+    assert {row["file_name"] for row in rows(output)} == names
+    for row in rows(output):
+        clean, degraded = read_image(photo_folder / row["source"]), read_image(output / row["file_name"])
+        achieved = measure_severity(clean, degraded)
+        assert (row["achieved_mu"], row["achieved_sigma"]) == pytest.approx((achieved.mu, achieved.sigma), abs=1e-3)
+        again = simulate(clean, row["degradation"], seed=row["seed"])
+        assert (np.asarray(again.images[0]) == np.asarray(degraded)).all()
+        assert json.loads(row["parameters"]) == again.parameters[0]
+
+
+def test_targets_of_a_folder_are_pairs(gendeg, photo_folder, tmp_path):
+    from gendeg.data.paired import list_pairs
+
+    gendeg("simulate", photo_folder, "-d", "haze", "--mu", "0.1", "-o", tmp_path / "out", "--save-target")
+    pairs = list_pairs(tmp_path / "out")
+    assert len(pairs) == 3
+    assert all(str(pair.mixture[0]) == "haze" for pair in pairs)
+    assert rows(tmp_path / "out")[0]["target_file_name"] == "haze/target/a.png"
+
+
+def test_datasets_reads_the_folder(gendeg, photo_folder, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out", "--save-target")
+    loaded = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "out"), split="train", cache_dir=str(tmp_path)
+    )
+    assert len(loaded) == 3
+    assert loaded[0]["degradation"] == "haze"
+    assert loaded[0]["image"].size == loaded[0]["target"].size
+
+
+def test_interrupted_run_ends_as_if_it_had_not_been(gendeg, photo_folder, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for output in (whole, cut):
+        gendeg("simulate", photo_folder, "-d", "haze", "-d", "snow", "-o", output)
+    record = cut / "metadata.jsonl"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(lines[:3]) + lines[3][:40])  # killed while the fourth line was written
+    (cut / rows(whole)[1]["file_name"]).unlink()  # and a file got lost
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-d", "snow", "-o", cut)
+    assert "6 of 6 images are there, 4 of them new" in result.output
+    assert sorted(rows(cut), key=lambda row: row["file_name"]) == sorted(rows(whole), key=lambda row: row["file_name"])
+    assert {k: v for k, v in contents(cut).items() if k != "metadata.jsonl"} == {
+        k: v for k, v in contents(whole).items() if k != "metadata.jsonl"
+    }
+
+
+def test_finished_folder_is_left_alone(gendeg, photo_folder, tmp_path):
+    arguments = ("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out")
+    gendeg(*arguments)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    assert "3 of 3 images are there, 0 of them new" in gendeg(*arguments).output
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")} == before
+
+
+def test_other_settings_need_overwrite(gendeg, photo_folder, tmp_path):
+    arguments = ("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out", "--mu")
+    gendeg(*arguments, 0.1)
+    before = contents(tmp_path / "out")
+    result = gendeg(*arguments, 0.2)
+    assert result.exit_code == 2
+    assert "requested_mu=0.1, now asked for 0.2" in result.stderr
+    assert contents(tmp_path / "out") == before
+    assert gendeg(*arguments, 0.2, "--overwrite").exit_code == 0
+    assert [row["requested_mu"] for row in rows(tmp_path / "out")] == [0.2] * 3
+
+
+def test_corrupt_photos_do_not_stop_the_others(gendeg, photo_folder, tmp_path):
+    (photo_folder / "broken.png").write_bytes((photo_folder / "a.png").read_bytes()[:500])
+    (photo_folder / "text.jpg").write_text("not an image")
+    (photo_folder / "notes.txt").write_text("left alone")
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "3 of 5 images are there" in result.stdout
+    assert "could not be used: 2" in result.stderr
+    assert "broken.png" in result.stderr
+    assert "text.jpg" in result.stderr
+    assert len(rows(tmp_path / "out")) == 3
+    assert not [path for path in (tmp_path / "out").rglob("*") if ".tmp" in path.name]
+
+
+def test_output_inside_the_photo_folder_is_not_an_input(gendeg, photo_folder):
+    for _ in range(2):
+        result = gendeg("simulate", photo_folder, "-d", "haze", "-o", photo_folder / "out")
+        assert "3 of 3 images" in result.output
+
+
+def test_photos_that_differ_in_suffix_only(gendeg, photo_folder, tmp_path):
+    (photo_folder / "a.webp").write_bytes((photo_folder / "park" / "c.webp").read_bytes())
+    gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out")
+    names = {row["source"]: row["file_name"] for row in rows(tmp_path / "out")}
+    assert (names["a.png"], names["a.webp"]) == ("haze/a.png.png", "haze/a.webp.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-d", "hase", "--mu", "0.1"], "Did you mean 'haze'"),
+        (["-d", "haze", "--mu", "0.9"], r"mu=0.9 is not in [0, 0.7]"),
+        (["-d", "haze", "--mu", "nan"], "mu=nan is not in"),
+        (["-d", "haze", "--mu", "0.01", "--sigma", "0.3"], "infeasible"),
+        (["-d", "haze", "--mu", "0.1", "--model", "thick"], "no model 'thick'"),
+        (["-d", "all", "--mu", "0.1"], "6 degradations do not fit into the one file"),
+    ],
+)
+def test_bad_arguments(gendeg, photo_file, tmp_path, arguments, message):
+    result = gendeg("simulate", photo_file, *arguments, "-o", tmp_path / "out.png")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_photo_is_never_overwritten(gendeg, photo_file):
+    result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", photo_file)
+    assert result.exit_code == 2
+    assert "is the photo itself" in result.stderr
+
+
+@pytest.mark.parametrize("degradation", ["haze", "rain", "snow", "motion_blur", "low_light", "raindrop"])
+def test_a_single_pixel_works(gendeg, tmp_path, degradation):
+    PIL.Image.new("RGB", (1, 1), "teal").save(tmp_path / "one.png")
+    result = gendeg("simulate", tmp_path / "one.png", "-d", degradation, "--mu", "0.1", "-o", tmp_path / "out.png")
+    assert result.exit_code == 0, result.output
+    assert PIL.Image.open(tmp_path / "out.png").size == (1, 1)
+
+
+def test_list_models(gendeg):
+    result = gendeg("simulate", "--list-models")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) >= 12
+
+
+def test_foreign_metadata_is_not_touched(gendeg, photo_folder, tmp_path):
+    (tmp_path / "metadata.jsonl").write_text('{"other": 1}\n')
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "was not written by gendeg" in result.stderr
+    assert (tmp_path / "metadata.jsonl").read_text() == '{"other": 1}\n'
+    with pytest.raises(InputError):
+        Metadata(tmp_path)
