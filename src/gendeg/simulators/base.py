@@ -34,7 +34,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
-        """Degrade `clean` (B, 3, H, W); `strength` and `spread` are (B,) in [0, 1]. Returns the same shape in [0, 1]."""
+        """Degrade `clean` (B, 3, H, W), `strength` and `spread` (B,) in [0, 1]; returns the same shape in [0, 1]."""
 
     def thin(self, clean: Tensor, fields: Fields, stride: int) -> tuple[Tensor, Fields]:
         """Keep every `stride`-th pixel of the images and maps: a small sample on which severity is estimated."""
@@ -55,9 +55,14 @@ def pixel_grid(clean: Tensor) -> tuple[Tensor, Tensor]:
     return rows[None, None, :, None], columns[None, None, None, :]
 
 
-def scale_of(clean: Tensor) -> float:
-    """Size of the picture relative to a short side of 256 pixels; drops, streaks and flakes scale with it."""
-    return min(clean.shape[-2:]) / 256
+def size_of(clean: Tensor) -> tuple[int, int]:
+    """Height and width of images (B, C, H, W)."""
+    return clean.shape[-2], clean.shape[-1]
+
+
+def scale_of(size: tuple[int, int]) -> float:
+    """Size of a picture relative to a short side of 256 pixels; drops, streaks and flakes scale with it."""
+    return min(size) / 256
 
 
 def every(side: int, stride: int) -> slice:

@@ -52,8 +52,8 @@ def simulate_batch(
 
     Args:
         clean: (B, 3, H, W) in [0, 1]; everything is computed on its device.
-        degradation: one of the six, or a mixture such as `"rain+haze"`: its parts are applied in their physical order and
-            share mu equally; the last one applied is solved so that the whole has the requested severity.
+        degradation: one of the six, or a mixture such as `"rain+haze"`: its parts are applied in their physical order
+            and share mu equally; the last one applied is solved so that the whole has the requested severity.
         mu, sigma: the request, (B,). NaN in sigma leaves it free: the model's second knob is then drawn at random.
         model: name of the model (see `model_names`), of a mixture `"streaks+depth"`; None draws one for each image.
         generator: one for the batch, or one for each image: an image then gets the same whatever its batch.
@@ -100,11 +100,13 @@ def _apply(
     """Degrade `base` so that it differs from `reference` as requested; images of one model are solved together."""
     names = list(SIMULATORS[degradation])
     chosen = [names[pick] for pick in streams.choice(len(names))] if name is None else [name] * len(base)
-    degraded, parameters = torch.empty_like(base), [{} for _ in chosen]
+    degraded = torch.empty_like(base)
+    parameters: list[dict[str, Any]] = [{} for _ in chosen]
     for current in dict.fromkeys(chosen):
         indices = [i for i, one in enumerate(chosen) if one == current]
+        some = streams.select(indices)
         images, drawn = _apply_model(
-            base[indices], reference[indices], degradation, current, mu[indices], sigma[indices], streams.select(indices)
+            base[indices], reference[indices], degradation, current, mu[indices], sigma[indices], some
         )
         degraded[indices] = images
         for i, one in zip(indices, drawn, strict=True):
@@ -142,7 +144,9 @@ def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | 
         return [None] * len(parts)
     names = model.split("+")
     if len(names) != len(parts):
-        raise InputError(f"model={model!r} names {len(names)} models for {len(parts)} degradations; join as many with '+'.")
+        raise InputError(
+            f"model={model!r} names {len(names)} models, but there are {len(parts)} degradations to join by '+'."
+        )
     for degradation, name in zip(parts, names, strict=True):
         find_model(degradation, name)
     return list(names)

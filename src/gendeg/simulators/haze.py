@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid
+from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, size_of
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise, stretch
 
 MAX_OPTICAL_DEPTH = 3.2  # the scene stays just visible
@@ -56,7 +56,7 @@ class DepthHaze(Scattering):
         rows, _ = pixel_grid(clean)
         below = (rows / clean.shape[-2] - per_image(horizon)).clamp_min(0) / per_image(1 - horizon)
         plane = 1 / (1 + per_image(nearness) * below)
-        relief = fractal_noise(streams, tuple(clean.shape[-2:]), (2, 2), octaves=3)
+        relief = fractal_noise(streams, size_of(clean), (2, 2), octaves=3)
         cue = stretch(clean.amin(1, keepdim=True))
         depth = plane * (1 - per_image(relief_weight) * relief) * (1 - per_image(cue_weight) * (1 - cue))
         return follow_edges(depth, clean).clamp(0.02, 1)
@@ -69,7 +69,7 @@ class PatchyHaze(Scattering):
 
     def thickness(self, clean: Tensor, streams: RandomStreams) -> Tensor:
         """Density of the fog."""
-        clouds = fractal_noise(streams, tuple(clean.shape[-2:]), (3, 2), octaves=5, persistence=0.55)
+        clouds = fractal_noise(streams, size_of(clean), (3, 2), octaves=5, persistence=0.55)
         return 0.05 + 0.95 * clouds
 
 

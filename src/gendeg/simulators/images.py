@@ -11,6 +11,7 @@ from gendeg.degradations import Degradation, Mixture, parse_mixture
 from gendeg.errors import InputError
 from gendeg.imaging import Image, to_batch
 from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
+from gendeg.priors import SeverityPrior
 from gendeg.severity import Severity, check_severity
 from gendeg.simulators.batch import SimulatedBatch, simulate_batch
 
@@ -33,12 +34,12 @@ def simulate(
 
     Args:
         image: one image or many, of any sizes (see `gendeg.imaging.to_batch`).
-        degradation: one of the six, or a mixture such as `"rain+haze"` (see `simulate_batch`); or a list of those, one for
-            each image.
+        degradation: one of the six, or a mixture such as `"rain+haze"` (see `simulate_batch`); or a list of those, one
+            for each image.
         mu: mean of the degradation map, in [0, 0.7], or one for each image; None draws mu, and sigma if it is None too,
             from the published prior of the (leading) degradation.
-        sigma: standard deviation of the degradation map, in [0, 0.4], or one for each image; None with mu given leaves it to
-            the model.
+        sigma: standard deviation of the degradation map, in [0, 0.4], or one for each image; None with mu given leaves
+            it to the model.
         model: name of the physical model (see `gendeg.simulators.model_names`); None draws one for each image.
         seed: an integer, of which image i takes `seed + i`; or one for each image.
         output_type: `"pil"`, `"np"` or `"pt"`.
@@ -89,7 +90,7 @@ def _simulate_group(
 
 
 def _requests(mixtures: list[Mixture], mu: list[Any], sigma: list[Any], seeds: list[int]) -> np.ndarray:
-    """mu and sigma of each image (B, 2), drawn from the prior where not given; NaN for a free sigma."""
+    """Requested mu and sigma of each image (B, 2), drawn from the prior where not given; NaN for a free sigma."""
     requests = np.full((len(mixtures), 2), np.nan)
     for i, mixture in enumerate(mixtures):
         check_severity(mu[i], sigma[i])
@@ -98,8 +99,6 @@ def _requests(mixtures: list[Mixture], mu: list[Any], sigma: list[Any], seeds: l
 
 
 def _drawn(mixture: Mixture, sigma: float | None, seed: int) -> tuple[float, float]:
-    from gendeg.priors import SeverityPrior
-
     mu, drawn_sigma = SeverityPrior.published().sample(mixture[0], 1, seed)[0]
     if sigma is not None:
         check_severity(mu, sigma)

@@ -78,7 +78,8 @@ class LampLight(DarkExposure):
         pools = 1 - (1 - lit) ** 3  # evenly lit inside, with a soft border
         red, blue = streams.uniform(low=0, high=0.2), streams.uniform(low=-0.15, high=0.0)
         cast = torch.stack([red, torch.zeros_like(red), blue], 1)
-        return super().draw(clean, streams) | {"lamp_centre": centre, "lamp_radius": radius, "pools": pools, "cast": cast}
+        lamps = {"lamp_centre": centre, "lamp_radius": radius, "pools": pools, "cast": cast}
+        return super().draw(clean, streams) | lamps
 
     def expose(self, light: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Dim by stops: fewer where a lamp shines, coloured elsewhere."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gendeg.simulators.base import Fields, Simulator, every, per_image
+from gendeg.simulators.base import Fields, Simulator, every, per_image, size_of
 from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
@@ -103,10 +103,11 @@ class MovingObject(PathBlur):
 
     def moving(self, light: Tensor, streams: RandomStreams) -> Tensor:
         """The light of a region that covers 25 to 70 % of the picture, and its opacity."""
-        relief = fractal_noise(streams, (light.shape[-2], light.shape[-1]), (2, 2), octaves=3)
+        relief = fractal_noise(streams, size_of(light), (2, 2), octaves=3)
         share = streams.uniform(low=0.25, high=0.7)
-        level = torch.stack([torch.quantile(one[::4], 1 - part) for one, part in zip(relief.flatten(1), share)])
-        opacity = torch.sigmoid((relief - per_image(level)) * 40)
+        ranked = relief[..., ::4, ::4].flatten(1).sort(1).values
+        level = ranked.gather(1, ((1 - share) * ranked.shape[1]).long()[:, None])
+        opacity = torch.sigmoid((relief - per_image(level[:, 0])) * 40)
         return torch.cat([light * opacity, opacity], 1)
 
 

@@ -1,14 +1,18 @@
 """Many small things before the scene: where they lie, and how ever more of them appear.
 
-Particles are drawn into a few layers, each with twice as many as the one before. Turning the strength up shows one layer
-after another, so the number of visible particles grows smoothly although all of them are drawn once. A particle that
-leaves the picture on one side comes in on the other: every part of the picture gets equally many.
+Particles are drawn into a few layers, each with twice as many as the one before. Turning the strength up shows one
+layer after another, so the number of visible particles grows smoothly although all of them are drawn once. A particle
+that leaves the picture on one side comes in on the other: every part of the picture gets equally many.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from gendeg.simulators.base import size_of
+
 LAYERS = 8
+LARGEST_CANVAS = 512  # short side; a larger picture gets its particles enlarged from that
 
 
 def layer_of(count: int, device: torch.device) -> Tensor:
@@ -34,6 +38,25 @@ def opacity_of(layers: Tensor, strength: Tensor, thickness: Tensor) -> Tensor:
     `thickness` (B,) that of one particle of density 1.
     """
     return 1 - torch.exp(-thickness[:, None, None, None] * visible_density(layers, strength))
+
+
+def canvas_size(clean: Tensor) -> tuple[int, int]:
+    """The size at which the particles for images (B, 3, H, W) are drawn."""
+    height, width = size_of(clean)
+    ratio = min(1.0, LARGEST_CANVAS / min(height, width))
+    return round(height * ratio), round(width * ratio)
+
+
+def fit(layers: Tensor, clean: Tensor) -> Tensor:
+    """Bring drawn layers to the size of the images."""
+    if layers.shape[-2:] == clean.shape[-2:]:
+        return layers
+    return F.interpolate(layers, size=size_of(clean), mode="bilinear", align_corners=False)
+
+
+def between(bounds: tuple[float, float], share: Tensor) -> Tensor:
+    """Numbers in [0, 1] stretched to span `bounds`."""
+    return bounds[0] + (bounds[1] - bounds[0]) * share
 
 
 def splat(pixel: Tensor, weight: Tensor, layer: Tensor, size: tuple[int, int]) -> Tensor:

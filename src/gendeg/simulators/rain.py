@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of
-from gendeg.simulators.particles import layer_of, opacity_of, splat
+from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of, size_of
+from gendeg.simulators.particles import between, canvas_size, fit, layer_of, opacity_of, splat
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
 STREAKS = 3600  # in a square picture
@@ -27,10 +27,13 @@ class RainStreaks(Simulator):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Direction, length, and every streak's place, depth and brightness."""
         angle = streams.uniform(low=-28, high=28)
-        length = streams.uniform(low=SHORTEST, high=LONGEST) * scale_of(clean)
-        streaks = draw_streaks(clean, streams, angle, length)
-        return {"angle_degrees": angle, "length_pixels": length, "streaks": streaks,
-                "brightness": streams.uniform(low=0.85, high=1.0)}
+        length = streams.uniform(low=SHORTEST, high=LONGEST)
+        return {
+            "angle_degrees": angle,
+            "length": length,
+            "brightness": streams.uniform(low=0.85, high=1.0),
+            "streaks": fit(draw_streaks(canvas_size(clean), streams, angle, length), clean),
+        }
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Blend the streaks in as light: a streak never darkens."""
@@ -46,7 +49,7 @@ class VeiledRain(RainStreaks):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Adds the veil: its light and its uneven density, thicker towards the ground."""
         rows, _ = pixel_grid(clean)
-        gusts = fractal_noise(streams, tuple(clean.shape[-2:]), (2, 2), octaves=3)
+        gusts = fractal_noise(streams, size_of(clean), (2, 2), octaves=3)
         veil = 0.5 + 0.3 * gusts + 0.2 * rows / clean.shape[-2]
         return super().draw(clean, streams) | {"veil": veil, "veil_light": streams.uniform(low=0.7, high=0.9)}
 
@@ -57,22 +60,24 @@ class VeiledRain(RainStreaks):
         return super().render(veiled, fields, strength, spread)
 
 
-def draw_streaks(clean: Tensor, streams: RandomStreams, angle: Tensor, length: Tensor) -> Tensor:
-    """Draw antialiased streaks into layers (B, LAYERS, H, W); `angle` from the vertical in degrees, `length` in pixels."""
-    height, width = clean.shape[-2:]
-    count = max(64, round(STREAKS * height * width / min(height, width) ** 2))
-    layer = layer_of(count, clean.device)
-    is_near = torch.arange(count, device=clean.device) % NEAR_SHARE == 0
+def draw_streaks(size: tuple[int, int], streams: RandomStreams, angle: Tensor, length: Tensor) -> Tensor:
+    """Draw antialiased streaks into layers (B, LAYERS, H, W).
+
+    `angle` is measured from the vertical in degrees, `length` in pixels of a picture of 256 pixels.
+    """
+    count = max(64, round(STREAKS * max(size) / min(size)))
+    layer = layer_of(count, streams.device)
+    is_near = torch.arange(count, device=streams.device) % NEAR_SHARE == 0
     draws = streams.uniform(count, 6)
     slope = torch.tan(torch.deg2rad(angle[:, None] + 3 * (draws[..., 5] - 0.5)))
     near = _Depth(length=(0.4, 0.8), radius=(0.7, 1.1), peak=(0.7, 1.3))
     far = _Depth(length=(0.2, 0.45), radius=(0.5, 0.7), peak=(0.35, 1.0))
     return sum(
         (
-            _splat_streaks(draws[:, chosen], depth, slope[:, chosen], length, layer[chosen], clean)
+            _splat_streaks(draws[:, chosen], depth, slope[:, chosen], length, layer[chosen], size)
             for chosen, depth in ((is_near, near), (~is_near, far))
         ),
-        start=torch.zeros((), device=clean.device),
+        start=torch.zeros((), device=streams.device),
     )
 
 
@@ -85,21 +90,21 @@ class _Depth(NamedTuple):
 
 
 def _splat_streaks(
-    draws: Tensor, depth: _Depth, slope: Tensor, length: Tensor, layer: Tensor, clean: Tensor
+    draws: Tensor, depth: _Depth, slope: Tensor, length: Tensor, layer: Tensor, size: tuple[int, int]
 ) -> Tensor:
     """Sample each streak on every row it crosses, at the few columns beside its axis.
 
-    `draws` (B, N, 6) are uniform numbers, `slope` (B, N) columns per row, `length` (B,) pixels, `layer` (N,).
+    `draws` (B, N, 6) are uniform numbers, `slope` (B, N) columns per row, `length` (B,), `layer` (N,).
     """
-    height, width = clean.shape[-2:]
-    unit = scale_of(clean)
-    half_length = length[:, None] * _between(depth.length, draws[..., 2])
-    radius = _between(depth.radius, draws[..., 3]) * max(unit, 0.75)
-    peak = _between(depth.peak, draws[..., 4])
+    height, width = size
+    unit = scale_of(size)
+    half_length = unit * length[:, None] * between(depth.length, draws[..., 2])
+    radius = between(depth.radius, draws[..., 3]) * max(unit, 0.75)
+    peak = between(depth.peak, draws[..., 4])
 
     reach, margin = math.ceil(LONGEST * unit * depth.length[1]), math.ceil(2 * depth.radius[1] * max(unit, 0.75))
-    down = torch.arange(-reach, reach + 1, device=clean.device)
-    across = torch.arange(-margin, margin + 1, device=clean.device)
+    down = torch.arange(-reach, reach + 1, device=draws.device)
+    across = torch.arange(-margin, margin + 1, device=draws.device)
     row = ((draws[..., 0] * height).long()[..., None] + down) % height
     axis = ((draws[..., 1] * width)[..., None] + slope[..., None] * down) % width
     nearest = axis.round()
@@ -112,7 +117,3 @@ def _splat_streaks(
     profile = (1 - ((nearest - axis)[..., None] + across) ** 2 * inverse).clamp_min(0) ** 2
     layers = splat(pixel, profile * fade[..., None], layer, (height, padded))
     return layers[..., margin : margin + width]
-
-
-def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
-    return bounds[0] + (bounds[1] - bounds[0]) * share

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of
+from gendeg.simulators.base import Fields, Simulator, per_image, pixel_grid, scale_of, size_of
 from gendeg.simulators.random_fields import RandomStreams
 
 FAINT, STRONG = 0.1, 1.0  # opacity of the water at spread 0 and 1
@@ -47,7 +47,7 @@ class RefractingDrops(WaterOnGlass):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Place, size and shape of the drops; focus, field of view and light of the picture."""
         height, width = clean.shape[-2:]
-        unit = scale_of(clean)
+        unit = scale_of(size_of(clean))
         count = max(16, round(self.DROPS * height * width / min(height, width) ** 2))
         draws = streams.uniform(count, 8)
         number = torch.arange(count, device=clean.device)
@@ -109,23 +109,25 @@ class Rivulets(WaterOnGlass):
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Course and width of the trails, row by row."""
         height, width = clean.shape[-2:]
-        unit = scale_of(clean)
+        unit = scale_of(size_of(clean))
         draws = streams.uniform(self.TRAILS, 8)[..., None]
         rows = torch.arange(height, device=clean.device)
         start, length = draws[..., 0, :] * 1.2 * height - 0.5 * height, (0.3 + 0.7 * draws[..., 1, :]) * height
         along = (rows - start) / length  # 0 at the top of the trail, 1 at its head
         wave = 2 * math.pi * (rows / (unit * (60 + 90 * draws[..., 2, :])) + draws[..., 3, :])
-        axis = draws[..., 4, :] * width + unit * (1 + 6 * draws[..., 7, :] ** 2) * (wave.sin() + 0.4 * (2.3 * wave).sin())
+        swing = unit * (1 + 6 * draws[..., 7, :] ** 2)
+        axis = draws[..., 4, :] * width + swing * (wave.sin() + 0.4 * (2.3 * wave).sin())
         bead = 0.75 + 0.25 * torch.sin(2 * math.pi * (rows / (unit * (14 + 20 * draws[..., 2, :])) + draws[..., 5, :]))
         head = (1 - ((along - 0.94) / 0.06).clamp(-1, 1) ** 2).sqrt()
         tail = 0.55 * bead * along.clamp(0, 1).sqrt() * (along < 0.94)
-        half_width = unit * (3.5 + 8.5 * draws[..., 6, :] ** 2) * torch.maximum(head, tail) * ((along > 0) & (along < 1))
+        widest = unit * (3.5 + 8.5 * draws[..., 6, :] ** 2)
+        half_width = widest * torch.maximum(head, tail) * ((along > 0) & (along < 1))
         return self._look(clean, streams, axis, half_width)
 
     def _look(self, clean: Tensor, streams: RandomStreams, axis: Tensor, half_width: Tensor) -> Fields:
         """What each pixel's trail shows; `axis` and `half_width` are (B, TRAILS, H), in pixels."""
         height, width = clean.shape[-2:]
-        unit = scale_of(clean)
+        unit = scale_of(size_of(clean))
         field_of_view, rim = streams.uniform(low=0.15, high=0.6), streams.uniform(low=0.3, high=0.7)
         reach = math.ceil(12 * unit)
         across = torch.arange(-reach, reach + 1, device=clean.device)

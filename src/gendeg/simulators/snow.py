@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from gendeg.simulators.base import Fields, Simulator, per_image, scale_of
-from gendeg.simulators.particles import layer_of, opacity_of, splat
+from gendeg.simulators.base import Fields, Simulator, per_image, scale_of, size_of
+from gendeg.simulators.particles import between, canvas_size, fit, layer_of, opacity_of, splat
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
 FLAKES = 7000  # in a square picture
@@ -29,9 +29,14 @@ class SnowFlakes(Simulator):
         angle = streams.uniform(low=-40, high=40)
         size = streams.uniform(low=SMALLEST, high=LARGEST)
         fall = streams.uniform(low=0.9, high=1.6)
-        flakes = draw_flakes(clean, streams, angle, size, fall)
-        return {"angle_degrees": angle, "flake_size": size, "fall": fall, "flakes": flakes,
-                "brightness": streams.uniform(low=0.88, high=1.0)}
+        motion = torch.stack([torch.deg2rad(angle), size, fall], 1)
+        return {
+            "angle_degrees": angle,
+            "flake_size": size,
+            "fall": fall,
+            "brightness": streams.uniform(low=0.88, high=1.0),
+            "flakes": fit(draw_flakes(canvas_size(clean), streams, motion), clean),
+        }
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Blend the flakes in as light."""
@@ -46,9 +51,11 @@ class VeiledSnow(SnowFlakes):
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Adds the veil's light and density."""
-        drifts = fractal_noise(streams, tuple(clean.shape[-2:]), (3, 3), octaves=4)
+        drifts = fractal_noise(streams, size_of(clean), (3, 3), octaves=4)
         return super().draw(clean, streams) | {
-            "veil": 0.5 + 0.5 * drifts, "veil_light": streams.uniform(low=0.8, high=0.98)}
+            "veil": 0.5 + 0.5 * drifts,
+            "veil_light": streams.uniform(low=0.8, high=0.98),
+        }
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Veil first, then flakes in front of it."""
@@ -57,22 +64,23 @@ class VeiledSnow(SnowFlakes):
         return super().render(veiled, fields, strength, spread)
 
 
-def draw_flakes(clean: Tensor, streams: RandomStreams, angle: Tensor, size: Tensor, fall: Tensor) -> Tensor:
-    """Draw flakes into layers (B, LAYERS, H, W): small crisp ones and fewer large soft ones."""
-    height, width = clean.shape[-2:]
-    count = max(64, round(FLAKES * height * width / min(height, width) ** 2))
-    layer = layer_of(count, clean.device)
-    is_near = torch.arange(count, device=clean.device) % NEAR_SHARE == 0
+def draw_flakes(size: tuple[int, int], streams: RandomStreams, motion: Tensor) -> Tensor:
+    """Draw flakes into layers (B, LAYERS, H, W): small crisp ones and fewer large soft ones.
+
+    `motion` (B, 3) holds the angle of the fall in radians, the relative size of the flakes, and their stretch.
+    """
+    count = max(64, round(FLAKES * max(size) / min(size)))
+    layer = layer_of(count, streams.device)
+    is_near = torch.arange(count, device=streams.device) % NEAR_SHARE == 0
     draws = streams.uniform(count, 7)
     near = _Depth(radius=(1.4, 4.8), edge=(1.2, 4.5), peak=(0.4, 0.9))
     far = _Depth(radius=(0.5, 1.6), edge=(0.8, 1.4), peak=(0.5, 1.1))
-    motion = torch.stack([torch.deg2rad(angle), size, fall], 1)
     return sum(
         (
-            _splat_flakes(draws[:, chosen], depth, motion, layer[chosen], clean)
+            _splat_flakes(draws[:, chosen], depth, motion, layer[chosen], size)
             for chosen, depth in ((is_near, near), (~is_near, far))
         ),
-        start=torch.zeros((), device=clean.device),
+        start=torch.zeros((), device=streams.device),
     )
 
 
@@ -84,22 +92,22 @@ class _Depth(NamedTuple):
     peak: tuple[float, float]
 
 
-def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, clean: Tensor) -> Tensor:
+def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, size: tuple[int, int]) -> Tensor:
     """Draw flakes as soft ellipses of all orientations, stretched along their fall.
 
-    `draws` (B, N, 7) are uniform numbers, `motion` (B, 3) the angle of the fall, size and stretch, `layer` (N,).
+    `draws` (B, N, 7) are uniform numbers, `motion` (B, 3) as in `draw_flakes`, `layer` (N,).
     """
-    height, width = clean.shape[-2:]
-    unit = max(scale_of(clean), 0.75)
-    angle, size, fall = motion[:, :, None].unbind(1)
-    radius = _between(depth.radius, draws[..., 2] ** 3) * size * unit
-    edge = _between(depth.edge, draws[..., 3]) * unit
-    peak = _between(depth.peak, draws[..., 4])
+    height, width = size
+    unit = max(scale_of(size), 0.75)
+    angle, relative_size, fall = motion[:, :, None].unbind(1)
+    radius = between(depth.radius, draws[..., 2] ** 3) * relative_size * unit
+    edge = between(depth.edge, draws[..., 3]) * unit
+    peak = between(depth.peak, draws[..., 4])
     tilt = angle + 1.2 * (draws[..., 5] - 0.5)
     flatness = fall * (0.7 + 0.6 * draws[..., 6])
 
     reach = math.ceil(unit * (1.3 * LARGEST * depth.radius[1] + depth.edge[1] / 2))
-    offsets = torch.arange(-reach, reach + 1, device=clean.device)
+    offsets = torch.arange(-reach, reach + 1, device=draws.device)
     centre_row, centre_column = draws[..., 0] * height, draws[..., 1] * width
     row = centre_row.long()[..., None] + offsets
     column = centre_column.long()[..., None] + offsets
@@ -111,7 +119,3 @@ def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, c
     distance = torch.sqrt(along**2 / flatness[..., None, None] + across**2 * flatness[..., None, None])
     cover = ((radius[..., None, None] - distance) / edge[..., None, None] + 0.5).clamp(0, 1)
     return splat(pixel, cover * peak[..., None, None], layer, (height, width))
-
-
-def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
-    return bounds[0] + (bounds[1] - bounds[0]) * share

@@ -2,7 +2,8 @@
 
 1. Keep a sample of the pixels (`Simulator.thin`), so that a rendering costs almost nothing.
 2. On the sample, for several values of spread at once, bisect strength until mu is met; mu grows with strength.
-3. Take the spread at which sigma is met (or comes closest), by interpolation between its neighbours.
+3. Take the spread at which sigma is met (or comes closest), by interpolation between its neighbours. Where sigma is free,
+   take the spread that was drawn (or the closest at which mu can be met).
 4. Render all pixels and measure; what the sample missed is added to what is aimed at, and 2 and 3 are repeated nearby.
 
 A request out of reach ends at the nearest end of a knob's range. mu has precedence over sigma.
@@ -38,7 +39,7 @@ class Problem:
         return self.simulator.render(self.clean, self.fields, strength, spread).clamp(0, 1)
 
     def measure(self, strength: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and sigma at these knobs (B,)."""
+        """The severity at these knobs (B,)."""
         return tensor_severity(self.reference, self.render(strength, spread))
 
     def sample(self) -> "Problem":
@@ -66,21 +67,18 @@ def solve(problem: Problem, mu: Tensor, sigma: Tensor, free_spread: Tensor) -> t
     Args:
         problem: what to render.
         mu, sigma: the request, (B,); NaN in sigma leaves it free.
-        free_spread: the spread to use where sigma is free, (B,).
+        free_spread: the spread preferred where sigma is free, (B,).
 
     Returns:
         strength and spread, each (B,) in [0, 1].
     """
     sample = problem.sample()
-    if not problem.simulator.has_spread:
-        sigma = torch.full_like(sigma, torch.nan)
-    is_free = sigma.isnan()
     aim_mu, aim_sigma = mu, sigma
     trials = torch.linspace(0, 1, FIRST_SPREADS, device=mu.device).expand(len(mu), -1)
     spread = free_spread
     for remaining in reversed(range(CORRECTIONS + 1)):
-        if not is_free.all():
-            spread = free_spread.where(is_free, _find_spread(sample, aim_mu, aim_sigma.nan_to_num(0), trials))
+        if problem.simulator.has_spread:
+            spread = _find_spread(sample, aim_mu, aim_sigma, free_spread, trials)
         strength = _find_strength(sample, aim_mu, spread)
         if remaining:
             reached_mu, reached_sigma = problem.measure(strength, spread)
@@ -100,13 +98,15 @@ def _find_strength(problem: Problem, mu: Tensor, spread: Tensor) -> Tensor:
     return (low + high) / 2
 
 
-def _find_spread(problem: Problem, mu: Tensor, sigma: Tensor, trials: Tensor) -> Tensor:
-    """Meet mu at each of the spreads `trials` (B, K), rising, and interpolate where sigma is met."""
+def _find_spread(problem: Problem, mu: Tensor, sigma: Tensor, free_spread: Tensor, trials: Tensor) -> Tensor:
+    """Meet mu at each of the spreads `trials` (B, K), rising, and interpolate where sigma (or the free spread) is met."""
     count = trials.shape[1]
     repeated = problem.repeat(count)
     strength = _find_strength(repeated, mu.repeat_interleave(count), trials.flatten())
     reached_mu, reached_sigma = repeated.measure(strength, trials.flatten())
-    excess = reached_sigma.view(-1, count) - sigma[:, None]
+    excess = (reached_sigma.view(-1, count) - sigma[:, None]).where(
+        ~sigma.isnan()[:, None], trials - free_spread[:, None]
+    )
     missed_mu = (reached_mu.view(-1, count) - mu[:, None]).abs()
     return _crossing(excess, missed_mu, trials)
 
