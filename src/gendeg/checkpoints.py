@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from gendeg.errors import CheckpointError
 
 _FOLDER = Path(__file__).parent / "resources" / "checkpoints"
+# Lightning before 1.5 stores the states of callbacks beside the weights, under the callback's class.
+_LIGHTNING_CLASS = "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"
 _WRAPPERS = ("state_dict", "params_ema", "params")  # where Lightning and BasicSR keep the weights
+
+
+class _Inert:
+    """Stands in for a class that a checkpoint names, so that the class need not be imported, nor trusted."""
 
 
 def packaged_checkpoints() -> list[str]:
@@ -52,7 +58,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS)]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is not a checkpoint, or its pickle holds more than tensors and plain data and "

@@ -22,7 +22,7 @@ def read_model_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CheckpointError(f"{path} cannot be read as the authors' YAML configuration. ({error})") from error
     params = _section(_section(content, "model"), "params")
-    if not params:
+    if not isinstance(params, dict):
         raise CheckpointError(
             f"{path} has no 'model: params:' section. Give the YAML that the authors' program was run with, such as "
             "its generate.yaml."
