@@ -102,7 +102,7 @@ def _splat_streaks(
     radius = between(depth.radius, draws[..., 3]) * max(unit, 0.75)
     peak = between(depth.peak, draws[..., 4])
 
-    reach, margin = math.ceil(LONGEST * unit * depth.length[1]), math.ceil(2 * depth.radius[1] * max(unit, 0.75))
+    reach, margin = math.ceil(LONGEST * unit * depth.length[1]), math.ceil(2 * depth.radius[1] * max(unit, 0.75) - 0.5)
     down = torch.arange(-reach, reach + 1, device=draws.device)
     across = torch.arange(-margin, margin + 1, device=draws.device)
     row = ((draws[..., 0] * height).long()[..., None] + down) % height

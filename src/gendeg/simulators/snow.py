@@ -1,6 +1,5 @@
 """Snow: falling flakes of many sizes and depths, alone or with the veil of distant snowfall."""
 
-import math
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -11,7 +10,7 @@ from gendeg.simulators.particles import between, canvas_size, fit, layer_of, opa
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
 FLAKES = 7000  # in a square picture
-NEAR_SHARE = 7  # one flake in so many is near the camera: large and out of focus
+NEAR_SHARE = 8  # one flake in so many is near the camera: large and out of focus
 SMALLEST, LARGEST = 0.7, 1.3  # relative size of the flakes of a picture
 FAINT, BRIGHT = 0.05, 3.0  # optical thickness of a flake at spread 0 and 1
 
@@ -73,8 +72,8 @@ def draw_flakes(size: tuple[int, int], streams: RandomStreams, motion: Tensor) -
     layer = layer_of(count, streams.device)
     is_near = torch.arange(count, device=streams.device) % NEAR_SHARE == 0
     draws = streams.uniform(count, 7)
-    near = _Depth(radius=(1.4, 4.8), edge=(1.2, 4.5), peak=(0.4, 0.9))
-    far = _Depth(radius=(0.5, 1.6), edge=(0.8, 1.4), peak=(0.5, 1.1))
+    near = _Depth(radius=(1.4, 4.2), edge=(1.2, 4.5), peak=(0.4, 0.9))
+    far = _Depth(radius=(0.5, 1.5), edge=(0.8, 1.4), peak=(0.5, 1.1))
     return sum(
         (
             _splat_flakes(draws[:, chosen], depth, motion, layer[chosen], size)
@@ -106,7 +105,7 @@ def _splat_flakes(draws: Tensor, depth: _Depth, motion: Tensor, layer: Tensor, s
     tilt = angle + 1.2 * (draws[..., 5] - 0.5)
     flatness = fall * (0.7 + 0.6 * draws[..., 6])
 
-    reach = math.ceil(unit * (1.3 * LARGEST * depth.radius[1] + depth.edge[1] / 2))
+    reach = round(unit * (1.3 * LARGEST * depth.radius[1] + depth.edge[1] / 2))
     offsets = torch.arange(-reach, reach + 1, device=draws.device)
     centre_row, centre_column = draws[..., 0] * height, draws[..., 1] * width
     row = centre_row.long()[..., None] + offsets

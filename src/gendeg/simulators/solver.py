@@ -2,8 +2,8 @@
 
 1. Keep a sample of the pixels (`Simulator.thin`), so that a rendering costs almost nothing.
 2. On the sample, for several values of spread at once, bisect strength until mu is met; mu grows with strength.
-3. Take the spread at which sigma is met (or comes closest), by interpolation between its neighbours. Where sigma is free,
-   take the spread that was drawn (or the closest at which mu can be met).
+3. Take the spread at which sigma is met (or comes closest), by interpolation between its neighbours. Where sigma is
+   free, take the spread that was drawn (or the closest at which mu can be met).
 4. Render all pixels and measure; what the sample missed is added to what is aimed at, and 2 and 3 are repeated nearby.
 
 A request out of reach ends at the nearest end of a knob's range. mu has precedence over sigma.
@@ -99,7 +99,7 @@ def _find_strength(problem: Problem, mu: Tensor, spread: Tensor) -> Tensor:
 
 
 def _find_spread(problem: Problem, mu: Tensor, sigma: Tensor, free_spread: Tensor, trials: Tensor) -> Tensor:
-    """Meet mu at each of the spreads `trials` (B, K), rising, and interpolate where sigma (or the free spread) is met."""
+    """Meet mu at each of the spreads `trials` (B, K), rising; interpolate where sigma or the free spread is met."""
     count = trials.shape[1]
     repeated = problem.repeat(count)
     strength = _find_strength(repeated, mu.repeat_interleave(count), trials.flatten())
