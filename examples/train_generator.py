@@ -10,8 +10,8 @@ Stable Diffusion size, as the paper trains it:
     accelerate launch examples/train_generator.py --config examples/configs/stable-diffusion/generator.yaml \
         --base-model stable-diffusion-v1-5/stable-diffusion-v1-5 --pairs pairs/ --output-dir runs/gendeg
 
-Every setting of `GeneratorConfig` can be given in the YAML file or on the command line. A run that was stopped goes on
-with `--resume`. The result is a folder for `GenDegPipeline.from_pretrained`.
+Every setting of `GeneratorConfig` can be given in the YAML file or on the command line. A stopped run goes on with
+`--resume`. The result is a folder for `GenDegPipeline.from_pretrained`.
 """
 
 import torch
@@ -19,14 +19,14 @@ import torch
 from gendeg.training import train
 from gendeg.training.config import parse_config
 from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator
-from gendeg.training.sources import training_pairs
+from gendeg.training.sources import training_pairs, validation_items
 
 
 def main() -> None:
     """Read the settings and train."""
     config = parse_config(GeneratorConfig)
     torch.manual_seed(config.seed)
-    train(GeneratorRecipe(config, load_generator(config)), training_pairs(config), config)
+    train(GeneratorRecipe(config, load_generator(config)), training_pairs(config), validation_items(config), config)
 
 
 if __name__ == "__main__":

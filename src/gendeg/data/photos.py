@@ -9,8 +9,8 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from gendeg.errors import ImageError, InputError
 from gendeg.data.split import SPLITS, split_of
+from gendeg.errors import ImageError, InputError
 from gendeg.imaging import find_images, read_image
 
 
@@ -90,7 +90,8 @@ def random_crops(rng: np.random.Generator, photos: Sequence[np.ndarray], size: i
     """
     shapes = {photo.shape for photo in photos}
     if len(shapes) > 1:
-        raise ImageError(f"The images of a pair differ in size: {', '.join(map(str, sorted(shapes)))} (H, W, channels).")
+        sizes = " and ".join(f"{shape[1]} x {shape[0]}" for shape in sorted(shapes))
+        raise ImageError(f"The images of a pair differ in size: {sizes} pixels. Resize or crop one of them first.")
     height, width = photos[0].shape[:2]
     window, flip = random_window(rng, height, width, size), bool(rng.random() < 0.5)
     return [cut_window(photo, window, size, flip) for photo in photos]

@@ -1,6 +1,6 @@
 """Recipe: a small autoencoder whose latents the generator of degradations lives in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,14 +9,12 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from gendeg.pipelines.latents import decode_mode, encode_mode
-from gendeg.training.config import TrainingConfig
+from gendeg.training.config import TrainingConfig, option
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.metrics import MeanByName, psnr
-from gendeg.training.recipe import Batch, Recipe
-from gendeg.training.sources import validation_items
+from gendeg.training.recipe import Batch, Items, Recipe
 
-VALIDATION_COUNT = 60
 LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
 
 
@@ -24,13 +22,13 @@ LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
 class AutoencoderConfig(TrainingConfig):
     """Settings of `examples/train_autoencoder.py`."""
 
-    channels: int = field(default=48, metadata={"help": "Feature channels of encoder and decoder."})
-    latent_channels: int = field(default=8, metadata={"help": "Channels of the latents."})
-    encoder_blocks: list[int] = field(default_factory=lambda: [0, 2, 3], metadata={"help": "Residual blocks per scale."})
-    decoder_blocks: list[int] = field(default_factory=lambda: [3, 2, 1], metadata={"help": "Residual blocks per scale."})
-    gradient_weight: float = field(default=1.0, metadata={"help": "Weight of the L1 loss between image gradients."})
-    structure_weight: float = field(default=1.0, metadata={"help": "Extra weight of streaks and flakes, see `loss`."})
-    latent_noise: float = field(default=0.03, metadata={"help": "Noise on the latents, which smooths the decoder."})
+    channels: int = option(48, "Feature channels of encoder and decoder.")
+    latent_channels: int = option(8, "Channels of the latents.")
+    encoder_blocks: list[int] = option([0, 2, 3], "Residual blocks per scale.")
+    decoder_blocks: list[int] = option([3, 2, 1], "Residual blocks per scale.")
+    gradient_weight: float = option(1.0, "Weight of the L1 loss between image gradients.")
+    structure_weight: float = option(1.0, "Extra weight of streaks and flakes, see `loss`.")
+    latent_noise: float = option(0.03, "Noise on the latents, which smooths the decoder.")
 
 
 class AutoencoderRecipe(Recipe[AutoencoderConfig]):
@@ -40,6 +38,8 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
     streaks and flakes cover few pixels, so an unweighted loss sacrifices them: pixels that the degradation
     changed weigh more, `1 + structure_weight * min(|degraded - clean| / mean, 5)`.
     """
+
+    title = "Small autoencoder for degraded and clean photos (AutoencoderTiny)"
 
     def __init__(self, config: AutoencoderConfig):
         super().__init__(config)
@@ -63,21 +63,24 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
         error = decoded - images
         loss = (weight * error.abs()).mean()
         for axis in (-1, -2):
-            loss = loss + self.config.gradient_weight * (weight.narrow(axis, 1, weight.shape[axis] - 1) * error.diff(dim=axis).abs()).mean()
+            difference = error.diff(dim=axis).abs()
+            shared_weight = weight.narrow(axis, 1, difference.shape[axis])
+            loss = loss + self.config.gradient_weight * (shared_weight * difference).mean()
         return loss + 0.1 * F.relu(latents.abs() - LATENT_LIMIT).mean()
 
     def _noise(self, index: int, latents: Tensor) -> Tensor:
-        return self.config.latent_noise * torch.randn(latents.shape[1:], generator=item_generator(self.config.seed, index))
+        generator = item_generator(self.config.seed, index)
+        return self.config.latent_noise * torch.randn(latents.shape[1:], generator=generator)
 
     def _structure_weight(self, clean: Tensor, degraded: Tensor) -> Tensor:
         change = (degraded - clean).abs().mean(1, keepdim=True)
         relative = (change / (change.mean(dim=(1, 2, 3), keepdim=True) + 1e-3)).clamp(max=5)
         return 1 + self.config.structure_weight * torch.cat([torch.zeros_like(relative), relative])
 
-    def validate(self, folder: Path, step: int) -> dict[str, float]:
+    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
         """PSNR of held-out photos, clean and per degradation, and a sheet of degraded inputs above reconstructions."""
         scores, shown = MeanByName(), {}
-        for item in validation_items(self.config, VALIDATION_COUNT):
+        for item in items:
             for name, image in (("clean", item["clean"]), (item["degradation"], item["degraded"])):
                 decoded = self.reconstruct(image)
                 scores.add(f"psnr/{name}", psnr(decoded, image))
@@ -90,9 +93,8 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
         images = image[None].to(self.vae.device)
         return decode_mode(self.vae, encode_mode(self.vae, images))[0].float().cpu()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, items: Items) -> None:
         """Set `scaling_factor` so that scaled latents of degraded photos have unit variance, and save."""
-        items = validation_items(self.config, VALIDATION_COUNT)
         latents = [encode_mode(self.vae, item["degraded"][None].to(self.vae.device)) for item in items]
         self.vae.register_to_config(scaling_factor=1 / torch.cat(latents).float().std().item())
         self.vae.save_pretrained(folder)

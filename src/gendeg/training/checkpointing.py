@@ -56,6 +56,20 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
     return final
 
 
+def require_no_checkpoints(folder: Path) -> None:
+    """Refuse to start anew where another run has left checkpoints.
+
+    Raises:
+        TrainingError: there are some.
+    """
+    checkpoints = find_checkpoints(folder)
+    if checkpoints:
+        raise TrainingError(
+            f"{folder} holds checkpoints of an earlier run, such as {checkpoints[-1].name}. Add --resume to go on "
+            "with it, or choose another --output-dir."
+        )
+
+
 def load_latest_checkpoint(accelerator: Accelerator, folder: Path) -> Path:
     """Restore the latest checkpoint of a run.
 
@@ -67,8 +81,8 @@ def load_latest_checkpoint(accelerator: Accelerator, folder: Path) -> Path:
         raise TrainingError(f"Nothing to resume: no checkpoint-* folder in {folder}. Leave out --resume to start anew.")
     try:
         accelerator.load_state(str(checkpoints[-1]))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except Exception as error:  # what a damaged file raises depends on where it is damaged
         raise TrainingError(
-            f"{checkpoints[-1]} cannot be loaded ({error}). If it is damaged, delete it: the one before it will be used."
+            f"{checkpoints[-1]} cannot be loaded ({error}). If it is damaged, delete it to go on from the one before."
         ) from error
     return checkpoints[-1]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from transformers import HfArgumentParser
@@ -14,42 +14,50 @@ from gendeg.errors import InputError
 C = TypeVar("C", bound="TrainingConfig")
 
 
+def option(default: Any, description: str) -> Any:
+    """A dataclass field with a default and a line for `--help`."""
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata={"help": description})
+    return field(default=default, metadata={"help": description})
+
+
 @dataclass
 class TrainingConfig:
     """Settings that every recipe has. Each is a command-line option too: `--max-steps 100`."""
 
-    output_dir: str = field(default="runs/training", metadata={"help": "Folder for checkpoints, pictures and the result."})
-    seed: int = field(default=0, metadata={"help": "Decides the data, the noise and new weights."})
+    output_dir: str = option("runs/training", "Folder for checkpoints, validation pictures and the result.")
+    seed: int = option(0, "Decides the data, the noise and new weights.")
 
-    photos: list[str] = field(default_factory=list, metadata={"help": "Folders of clean photos, degraded by the simulators."})
-    pairs: list[str] = field(default_factory=list, metadata={"help": "Folders of pairs: <degradation>/<set>/{input,target}."})
-    datasets: list[str] = field(default_factory=list, metadata={"help": "Data sets of pairs: names on the hub or folders."})
-    pair_share: float = field(default=0.1, metadata={"help": "Share of samples from `pairs` where photos are given too."})
-    dataset_share: float = field(default=0.5, metadata={"help": "Share of samples from `datasets` where others are given."})
-    broad_share: float = field(default=0.25, metadata={"help": "Share of simulated severities with uniform mu up to 0.5."})
-    resolution: int = field(default=256, metadata={"help": "Side of the square crops, in pixels."})
-    num_workers: int = field(default=0, metadata={"help": "Processes that prepare data, per training process."})
+    photos: list[str] = option([], "Folders of clean photos, degraded by the simulators.")
+    pairs: list[str] = option([], "Folders of pairs: <degradation>/<set>/{input,target}.")
+    datasets: list[str] = option([], "Data sets of pairs: columns clean, degraded, degradation; caption optional.")
+    pair_share: float = option(0.1, "Share of samples that come from `pairs`, where there are other sources.")
+    dataset_share: float = option(0.5, "Share of samples that come from `datasets`, where there are other sources.")
+    broad_share: float = option(0.25, "Share of simulated severities with mu uniform up to 0.5, beyond the prior.")
+    resolution: int = option(256, "Side of the square crops, in pixels.")
+    num_workers: int = option(0, "Processes that prepare data, per training process.")
 
-    max_steps: int = field(default=1000, metadata={"help": "Optimiser steps."})
-    batch_size: int = field(default=16, metadata={"help": "Pairs per optimiser step, over all processes."})
-    gradient_accumulation_steps: int = field(default=1, metadata={"help": "Parts a batch is split into to save memory."})
-    learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate (AdamW)."})
-    lr_schedule: str = field(default="constant", metadata={"help": "constant, constant_with_warmup, linear or cosine."})
-    warmup_steps: int = field(default=0, metadata={"help": "Steps over which the learning rate rises from 0."})
-    weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay."})
-    max_grad_norm: float = field(default=1.0, metadata={"help": "Gradients are scaled down to this norm."})
-    ema_decay: float = field(default=0.9999, metadata={"help": "Decay of the averaged weights, where a recipe has them."})
-    mixed_precision: str = field(default="no", metadata={"help": "no, bf16 or fp16."})
+    max_steps: int = option(1000, "Optimiser steps.")
+    batch_size: int = option(16, "Pairs per optimiser step, over all processes.")
+    gradient_accumulation_steps: int = option(1, "Parts that a batch is split into to save memory.")
+    learning_rate: float = option(1e-4, "Peak learning rate of AdamW.")
+    lr_schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = option("constant", "Its course.")
+    warmup_steps: int = option(0, "Steps over which the learning rate rises from 0.")
+    weight_decay: float = option(0.01, "Weight decay of AdamW.")
+    max_grad_norm: float = option(1.0, "Larger gradients are scaled down to this norm.")
+    ema_decay: float = option(0.9999, "Decay of the averaged weights, where a recipe has them.")
+    mixed_precision: Literal["no", "bf16", "fp16"] = option("no", "Precision of the forward pass.")
 
-    checkpoint_every: int = field(default=500, metadata={"help": "Steps between checkpoints."})
-    keep_checkpoints: int = field(default=2, metadata={"help": "Number of latest checkpoints to keep."})
-    resume: bool = field(default=False, metadata={"help": "Go on from the latest checkpoint in `output_dir`."})
-    validate_every: int = field(default=500, metadata={"help": "Steps between validations (and one at the end)."})
-    log_every: int = field(default=20, metadata={"help": "Steps between log lines."})
-    tracker: str | None = field(default=None, metadata={"help": "tensorboard, wandb, ... (what accelerate knows)."})
+    checkpoint_every: int = option(500, "Steps between checkpoints.")
+    keep_checkpoints: int = option(2, "Number of latest checkpoints to keep.")
+    resume: bool = option(False, "Go on from the latest checkpoint in `output_dir`.")
+    validate_every: int = option(500, "Steps between validations; there is one at the end too.")
+    validation_count: int = option(48, "Held-out pairs to validate on.")
+    log_every: int = option(20, "Steps between log lines.")
+    tracker: str | None = option(None, "Where numbers are logged: tensorboard, wandb, ... (what accelerate knows).")
 
-    push_to_hub: bool = field(default=False, metadata={"help": "Upload the result to the hub at the end."})
-    hub_model_id: str | None = field(default=None, metadata={"help": "Repository, e.g. you/gendeg-streets."})
+    push_to_hub: bool = option(False, "Upload the result to the hub at the end.")
+    hub_model_id: str | None = option(None, "Its repository there, e.g. you/gendeg-streets.")
 
     def save(self, path: Path) -> None:
         """Write all settings as YAML, ready for `--config`."""
@@ -70,12 +78,13 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
     parser.add_argument("--config", help="YAML file with any of these settings.")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     chosen = parser.parse_known_args(arguments)[0].config
-    parser.set_defaults(**_read_settings(config_class, Path(chosen)) if chosen else {})
+    if chosen:
+        parser.set_defaults(**_read_settings(config_class, Path(chosen)))
     config, _ = parser.parse_args_into_dataclasses(arguments)
     return config
 
 
-def _read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, object]:
+def _read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"No settings file at {path}.")
     settings = yaml.safe_load(path.read_text()) or {}

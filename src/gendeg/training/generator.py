@@ -1,6 +1,6 @@
 """Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,27 @@ from gendeg.errors import InputError
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import encode_mode
 from gendeg.severity import severity_one_hot
-from gendeg.training.config import TrainingConfig
+from gendeg.training.config import TrainingConfig, option
 from gendeg.training.diffusion import min_snr_weights, noise_levels, predict_original, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
 from gendeg.training.loading import item_generator
-from gendeg.training.recipe import Batch, Recipe
-from gendeg.training.sources import validation_items
+from gendeg.training.recipe import Batch, Items, Recipe
 
 
 @dataclass
 class GeneratorConfig(TrainingConfig):
     """Settings of `examples/train_generator.py`."""
 
-    pipeline: str | None = field(default=None, metadata={"help": "Folder or hub name of the GenDegPipeline to train."})
-    base_model: str | None = field(default=None, metadata={"help": "Stable Diffusion 1.x to start from instead."})
-    projection_learning_rate: float = field(default=1e-3, metadata={"help": "Of the conditioner's two projections."})
-    train_text_encoder: bool = field(default=False, metadata={"help": "Train the text encoder too (frozen in the paper)."})
-    drop_text: float = field(default=0.05, metadata={"help": "Share of samples without text and severity."})
-    drop_image: float = field(default=0.05, metadata={"help": "Share of samples without clean image."})
-    drop_both: float = field(default=0.05, metadata={"help": "Share of samples without either."})
-    min_snr_gamma: float | None = field(default=None, metadata={"help": "Min-SNR weighting (arXiv 2303.09556), e.g. 5."})
-    severity_weight: float = field(default=0.0, metadata={"help": "Weight of the severity term, see GeneratorRecipe."})
-    compile: bool = field(default=False, metadata={"help": "Compile the UNet with torch.compile."})
-    validation_count: int = field(default=48, metadata={"help": "Held-out pairs to generate at each validation."})
+    pipeline: str | None = option(None, "Folder or hub name of the GenDegPipeline to train.")
+    base_model: str | None = option(None, "Stable Diffusion 1.x to start from instead.")
+    projection_learning_rate: float = option(1e-3, "Of the conditioner's two projections.")
+    train_text_encoder: bool = option(False, "Train the text encoder too (frozen in the paper).")
+    drop_text: float = option(0.05, "Share of samples without text and severity.")
+    drop_image: float = option(0.05, "Share of samples without clean image.")
+    drop_both: float = option(0.05, "Share of samples without either.")
+    min_snr_gamma: float | None = option(None, "Min-SNR weighting (arXiv 2303.09556), e.g. 5.")
+    severity_weight: float = option(0.0, "Weight of the severity term, see GeneratorRecipe.")
+    compile: bool = option(False, "Compile the UNet with torch.compile.")
 
 
 class GeneratorRecipe(Recipe[GeneratorConfig]):
@@ -51,6 +49,8 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         config: settings.
         pipeline: what to train; its components are changed in place.
     """
+
+    title = "Generator of image degradations (GenDegPipeline)"
 
     def __init__(self, config: GeneratorConfig, pipeline: GenDegPipeline):
         super().__init__(config)
@@ -72,7 +72,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The projections learn faster than the UNet (the authors' program: 1e-3 beside 1e-4)."""
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": list(self.unet.parameters())},
             {"params": list(self.conditioner.parameters()), "lr": self.config.projection_learning_rate},
         ]
@@ -140,9 +140,8 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         severity = severity_one_hot(mu, sigma, self.conditioner.config.num_bins)
         return self.conditioner(embeds, severity.to(embeds))
 
-    def validate(self, folder: Path, step: int) -> dict[str, float]:
+    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
         """Generate held-out pairs anew: a sheet (clean, true, generated), a severity scatter plot, and its numbers."""
-        items = validation_items(self.config, self.config.validation_count)
         output = self.pipeline(
             [item["clean"] for item in items],
             [item["degradation"] for item in items],
@@ -157,7 +156,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         names = [item["degradation"] for item in items]
         return severity_report(output.requested, output.achieved, names, folder / f"severity-{step:07d}.png")
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, items: Items) -> None:
         """Write the whole pipeline."""
         self.pipeline.save_pretrained(folder)
 

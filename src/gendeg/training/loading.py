@@ -8,6 +8,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from gendeg.errors import InputError
 
+Item = dict[str, Any]
+
 
 class IndexBatches(Sampler[list[int]]):
     """Batch number `m` holds the indices `m * batch_size ... (m + 1) * batch_size - 1`; each process takes its slice.
@@ -24,8 +26,8 @@ class IndexBatches(Sampler[list[int]]):
     def __init__(self, start: int, stop: int, batch_size: int, process_index: int = 0, num_processes: int = 1):
         if batch_size % num_processes:
             raise InputError(
-                f"{batch_size} pairs per forward pass cannot be shared by {num_processes} processes; batch_size must be "
-                "a multiple of processes times gradient_accumulation_steps."
+                f"{batch_size} pairs per forward pass cannot be shared by {num_processes} processes; batch_size must "
+                "be a multiple of processes times gradient_accumulation_steps."
             )
         self.batches = range(start, stop)
         self.batch_size = batch_size
@@ -41,13 +43,14 @@ class IndexBatches(Sampler[list[int]]):
             yield list(range(first, first + self.share))
 
 
-def make_loader(dataset: Dataset[dict[str, Any]], batches: IndexBatches, num_workers: int) -> DataLoader[dict[str, Any]]:
+def make_loader(dataset: Dataset[Item], batches: IndexBatches, num_workers: int) -> DataLoader[Item]:
     """A loader of batches; worker processes use one thread each and leave the rest to the training."""
     return DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=num_workers,
         worker_init_fn=_use_one_thread,
+        generator=torch.Generator(),  # else a new loader draws from the global state, and a resumed run differs
         pin_memory=torch.cuda.is_available(),
     )
 

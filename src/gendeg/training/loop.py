@@ -1,15 +1,14 @@
 """The training loop that all recipes share."""
 
 import logging
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import set_seed
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
@@ -17,44 +16,70 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from gendeg.errors import InputError, TrainingError
-from gendeg.training.checkpointing import Progress, find_checkpoints, load_latest_checkpoint, save_checkpoint
+from gendeg.errors import InputError, MissingExtraError, TrainingError
+from gendeg.training.card import push_result, write_model_card
+from gendeg.training.checkpointing import (
+    Progress,
+    find_checkpoints,
+    load_latest_checkpoint,
+    require_no_checkpoints,
+    save_checkpoint,
+)
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, make_loader
-from gendeg.training.recipe import Recipe
+from gendeg.training.recipe import Items, Recipe
+from gendeg.training.signals import stop_signals
 
 logger = logging.getLogger(__name__)
 
 
-def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], config: TrainingConfig) -> Path:
+def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, config: TrainingConfig) -> Path:
     """Train a recipe and save its result.
 
-    The run writes `checkpoint-<step>` folders, `validation/`, `config.yaml` and at the end the result to
-    `config.output_dir`. With `config.resume` it goes on exactly where the latest checkpoint stopped: on the same machine
-    the weights come out bit for bit as without the interruption. Ctrl-C and SIGTERM save a checkpoint first.
+    The run writes `checkpoint-<step>` folders, `validation/`, `config.yaml` and at the end the result with its model
+    card to `config.output_dir`. With `config.resume` it goes on exactly where the latest checkpoint stopped: on the
+    same machine the weights come out bit for bit as without the interruption. Ctrl-C and SIGTERM save a checkpoint
+    first.
 
     Args:
         recipe: the networks and their loss.
         dataset: map-style pairs with an index as large as needed, such as `TrainingPairs`.
+        items: held-out pairs to validate on.
         config: settings; see `TrainingConfig`.
 
     Returns:
         Folder of the result.
 
     Raises:
-        TrainingError: the loss or the gradient is not finite, or there is nothing to resume.
-        InputError: `batch_size` cannot be split over processes and accumulation steps.
+        TrainingError: the loss or the gradient is not finite, there is nothing to resume, or checkpoints of an earlier
+            run are in the way.
+        InputError: `batch_size` cannot be split over processes and accumulation steps, or no repository to push to.
+        MissingExtraError: the tracker is not installed.
         SystemExit: stopped by a signal, after a checkpoint was saved.
     """
-    return _Run(recipe, config).train(dataset)
+    _check(config)
+    return _Run(recipe, items, config).train(dataset)
+
+
+def _check(config: TrainingConfig) -> None:
+    if config.batch_size % config.gradient_accumulation_steps:
+        raise InputError(
+            f"batch_size={config.batch_size} cannot be split into {config.gradient_accumulation_steps} equal parts "
+            "(gradient_accumulation_steps); change either."
+        )
+    if config.push_to_hub and not config.hub_model_id:
+        raise InputError("--push-to-hub needs --hub-model-id, e.g. you/gendeg-streets.")
+    if config.tracker and config.tracker not in get_available_trackers():
+        raise MissingExtraError(f"The tracker {config.tracker!r} is not installed: pip install {config.tracker}.")
 
 
 class _Run:
     """One training run: the accelerator, the optimiser, and how far it got."""
 
-    def __init__(self, recipe: Recipe[Any], config: TrainingConfig):
+    def __init__(self, recipe: Recipe[Any], items: Items, config: TrainingConfig):
         self.config = config
         self.recipe = recipe
+        self.items = items
         self.folder = Path(config.output_dir)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(
@@ -88,44 +113,53 @@ class _Run:
         shows_bar = self.accelerator.is_local_main_process
         bar = tqdm(total=config.max_steps, initial=self.progress.step, disable=not shows_bar, mininterval=5)
         self.model.train()
-        with _stop_signals() as received:
+        with stop_signals() as received:
             for batch in loader:
                 self._learn(batch)
-                if not self.accelerator.sync_gradients:
-                    continue
-                bar.update()
-                step = self.progress.step
-                if step % config.log_every == 0:
-                    self._log(bar)
-                if step % config.checkpoint_every == 0 or step == config.max_steps or received:
-                    save_checkpoint(self.accelerator, self.folder, step, config.keep_checkpoints)
-                if received:
-                    logger.warning("Stopped at step %d; add --resume to go on.", step)
-                    raise SystemExit(128 + received[0])
-                if step % config.validate_every == 0 and step < config.max_steps:
-                    self._validate()
+                if self.accelerator.sync_gradients:
+                    bar.update()
+                    self._after_step(bar, stop=self._anywhere(received))
         bar.close()
         self._finish()
         return self.folder
 
+    def _after_step(self, bar: tqdm, stop: bool) -> None:
+        config, step = self.config, self.progress.step
+        if step % config.log_every == 0:
+            self._log(bar)
+        if step % config.checkpoint_every == 0 or step == config.max_steps or stop:
+            save_checkpoint(self.accelerator, self.folder, step, config.keep_checkpoints)
+        if stop:
+            logger.warning("Stopped at step %d; add --resume to go on.", step)
+            raise SystemExit(1)
+        if step % config.validate_every == 0 and step < config.max_steps:
+            self._validate()
+
+    def _anywhere(self, received: list[int]) -> bool:
+        """Whether any process received a stop signal; all stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return bool(received)
+        count = torch.tensor(len(received), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(count, reduction="sum"))
+
     def _begin(self) -> None:
         if self.config.resume:
             logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
-            if self.average:
-                self.average.to(self.accelerator.device)
+        else:
+            require_no_checkpoints(self.folder)
+        if self.average:
+            self.average.to(self.accelerator.device)
         if self.accelerator.is_main_process:
             self.config.save(self.folder / "config.yaml")
         if self.config.tracker:
-            self.accelerator.init_trackers("gendeg", config={"recipe": type(self.recipe).__name__})
+            self.accelerator.init_trackers("gendeg")
 
     def _remaining_batches(self) -> IndexBatches:
-        config, parts = self.config, self.config.gradient_accumulation_steps
-        if config.batch_size % parts:
-            raise InputError(f"batch_size={config.batch_size} cannot be split into {parts} equal parts; change either.")
+        parts = self.config.gradient_accumulation_steps
         return IndexBatches(
             self.progress.step * parts,
-            config.max_steps * parts,
-            config.batch_size // parts,
+            self.config.max_steps * parts,
+            self.config.batch_size // parts,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
@@ -168,21 +202,26 @@ class _Run:
         bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}", refresh=False)
         self.accelerator.log({"loss": loss, "learning_rate": rate}, step=self.progress.step)
 
-    def _validate(self) -> None:
+    def _validate(self) -> dict[str, float]:
         self.accelerator.wait_for_everyone()
+        numbers: dict[str, float] = {}
         if self.accelerator.is_main_process:
             with self._averaged_weights(), self.accelerator.autocast():
-                numbers = self.recipe.validate(self.folder / "validation", self.progress.step)
+                numbers = self.recipe.validate(self.items, self.folder / "validation", self.progress.step)
             self.accelerator.log(numbers, step=self.progress.step)
             logger.warning("Step %d: %s", self.progress.step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
         self.model.train()
         self.accelerator.wait_for_everyone()
+        return numbers
 
     def _finish(self) -> None:
-        self._validate()
+        numbers = self._validate()
         if self.accelerator.is_main_process:
             with self._averaged_weights():
-                self.recipe.save(self.folder)
+                self.recipe.save(self.folder, self.items)
+            write_model_card(self.folder, self.recipe.title, self.config, numbers)
+            if self.config.push_to_hub and self.config.hub_model_id:
+                push_result(self.folder, self.config.hub_model_id)
         self.accelerator.end_training()
 
     @contextmanager
@@ -211,23 +250,3 @@ def _make_average(recipe: Recipe[Any], decay: float) -> EMAModel | None:
 
 def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying, so that the loop can save a checkpoint; a second one kills."""
-    received: list[int] = []
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for each, handler in previous.items():
-            signal.signal(each, handler)
-
-    for number in previous:
-        signal.signal(number, remember)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gendeg.data.hub import PairDataset
 from gendeg.data.paired import list_pairs, split_pairs
 from gendeg.data.photos import PhotoReader, list_photos, random_crop, random_crops
 from gendeg.degradations import Degradation, Mixture, build_prompt
@@ -24,7 +25,7 @@ DESCRIPTIONS = tuple(
     f"a photo of {scene}"
     for scene in (
         "a street", "a building", "a house", "a person", "two people", "an animal", "a bird", "a flower", "a tree",
-        "a forest", "a mountain", "a river", "the sea", "a beach", "a field", "a car", "a boat", "a room", "food", "a city",
+        "a forest", "a mountain", "a river", "the sea", "a beach", "a field", "a car", "a boat", "a room", "a city",
     )
 )  # fmt: skip
 
@@ -113,6 +114,24 @@ class FolderPairs:
         return Pair(clean, degraded, paths.mixture)
 
 
+class DatasetPairs:
+    """Crops of the pairs of a `datasets` data set (see `gendeg.data.hub.PairDataset`).
+
+    Args:
+        name: name on the hub, or folder.
+        split: `"train"` or `"validation"`.
+    """
+
+    def __init__(self, name: str, split: str = "train"):
+        self.rows = PairDataset(name, split)
+
+    def draw(self, rng: Rng, size: int) -> Pair:
+        """Draw a row and cut the same window out of both images."""
+        clean, degraded, mixture, caption = self.rows[int(rng.integers(len(self.rows)))]
+        crops = random_crops(rng, [clean, degraded], size)
+        return Pair(crops[0], crops[1], mixture, caption)
+
+
 class TrainingPairs(Dataset[dict[str, Any]]):
     """Training pairs with a virtual index: item `i` depends on `seed` and `i` alone.
 
@@ -132,7 +151,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
     def __init__(self, sources: Sequence[tuple[PairSource, float]], size: int, seed: int = 0, length: int = 2**31):
         weights = np.array([weight for _, weight in sources], dtype=np.float64)
         if not len(weights) or (weights < 0).any() or weights.sum() == 0:
-            raise InputError(f"Training needs at least one source of pairs with a weight above 0; got {weights.tolist()}.")
+            raise InputError(f"Sources of pairs need weights >= 0, one of them above 0; got {weights.tolist()}.")
         self.sources = [source for source, _ in sources]
         self.probabilities = weights / weights.sum()
         self.size = size

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gendeg.training.config import TrainingConfig
 
 Batch = dict[str, Any]
+Items = list[dict[str, Any]]
 C = TypeVar("C", bound=TrainingConfig)
 
 
@@ -16,8 +17,10 @@ class Recipe(nn.Module, Generic[C]):
     """A module whose parameters are trained and whose forward pass is the loss.
 
     Submodules are what is trained, and what checkpoints hold. Frozen networks are kept out of them, e.g. inside a
-    pipeline object.
+    pipeline object. `title` heads the model card.
     """
+
+    title = "A network trained with gendeg"
 
     def __init__(self, config: C):
         super().__init__()
@@ -38,10 +41,10 @@ class Recipe(nn.Module, Generic[C]):
         """The module whose weights are averaged over time (EMA); None for no average."""
         return None
 
-    def validate(self, folder: Path, step: int) -> dict[str, float]:
-        """Write pictures for this step to `folder` and return numbers to log."""
-        return {}
+    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
+        """Write pictures for this step to `folder`, and return numbers, from held-out items of `TrainingPairs`."""
+        raise NotImplementedError
 
-    def save(self, folder: Path) -> None:
-        """Write the trained result, ready for `from_pretrained`, with a model card."""
+    def save(self, folder: Path, items: Items) -> None:
+        """Write the trained result, ready for `from_pretrained`; `items` are the held-out ones."""
         raise NotImplementedError

@@ -1,8 +1,7 @@
 """Recipe: the Structure Correction Module behind a frozen generator (paper section 3.3)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,25 +11,23 @@ from gendeg.models.scm import StructureCorrectionModule
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import decode_scaled, encode_mode
 from gendeg.severity import Severity
-from gendeg.training.config import TrainingConfig
+from gendeg.training.config import TrainingConfig, option
 from gendeg.training.diffusion import correction_weights, predict_original
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.metrics import MeanByName, psnr
-from gendeg.training.recipe import Batch, Recipe
-from gendeg.training.sources import validation_items
+from gendeg.training.recipe import Batch, Items, Recipe
 
 
 @dataclass
 class SCMConfig(TrainingConfig):
     """Settings of `examples/train_scm.py`. The defaults are the published network (116 M parameters)."""
 
-    pipeline: str | None = field(default=None, metadata={"help": "Folder or hub name of the trained GenDegPipeline."})
-    width: int = field(default=64, metadata={"help": "Channels at full resolution."})
-    middle_blocks: int = field(default=12, metadata={"help": "Blocks at the lowest resolution."})
-    encoder_blocks: list[int] = field(default_factory=lambda: [2, 2, 4, 8], metadata={"help": "Blocks of each level."})
-    decoder_blocks: list[int] = field(default_factory=lambda: [2, 2, 2, 2], metadata={"help": "Blocks of each level."})
-    validation_count: int = field(default=48, metadata={"help": "Held-out pairs to correct at each validation."})
+    pipeline: str | None = option(None, "Folder or hub name of the trained GenDegPipeline.")
+    width: int = option(64, "Channels at full resolution.")
+    middle_blocks: int = option(12, "Blocks at the lowest resolution.")
+    encoder_blocks: list[int] = option([2, 2, 4, 8], "Blocks of each level.")
+    decoder_blocks: list[int] = option([2, 2, 2, 2], "Blocks of each level.")
 
 
 class SCMRecipe(Recipe[SCMConfig]):
@@ -44,6 +41,8 @@ class SCMRecipe(Recipe[SCMConfig]):
         config: settings.
         pipeline: the trained generator, which receives the module as its `scm`.
     """
+
+    title = "Generator of image degradations with structure correction (GenDegPipeline)"
 
     def __init__(self, config: SCMConfig, pipeline: GenDegPipeline):
         super().__init__(config)
@@ -86,10 +85,10 @@ class SCMRecipe(Recipe[SCMConfig]):
         original = predict_original(scheduler, noisy, prediction, timesteps)
         return decode_scaled(pipe.vae, original).float(), correction_weights(scheduler, timesteps)
 
-    def validate(self, folder: Path, step: int) -> dict[str, float]:
+    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
         """PSNR to the true degraded image of its plain decoding and of the corrected one, held-out photos."""
         vae, scores, rows = self.pipeline.vae, MeanByName(), []
-        for item in validation_items(self.config, self.config.validation_count):
+        for item in items:
             clean, degraded = (item[name][None].to(vae.device) for name in ("clean", "degraded"))
             scaled = encode_mode(vae, degraded) * vae.config.scaling_factor
             plain = decode_scaled(vae, scaled).float()
@@ -100,17 +99,17 @@ class SCMRecipe(Recipe[SCMConfig]):
         write_sheet(list(zip(*rows[:12], strict=True)), folder / f"step-{step:07d}.png")
         return scores.means()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, items: Items) -> None:
         """Write the whole pipeline, module included."""
         self.pipeline.save_pretrained(folder)
 
 
-def load_trained_generator(config: SCMConfig) -> Any:
+def load_trained_generator(config: SCMConfig) -> GenDegPipeline:
     """The generator whose images are to be corrected.
 
     Raises:
         InputError: `pipeline` is not set.
     """
     if config.pipeline is None:
-        raise InputError("Give --pipeline: the folder of the trained generator, as examples/train_generator.py writes it.")
+        raise InputError("Give --pipeline: the folder of the trained generator (what train_generator.py wrote).")
     return GenDegPipeline.from_pretrained(config.pipeline)

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from gendeg.errors import InputError
+from gendeg.training.autoencoder import AutoencoderConfig
+from gendeg.training.config import TrainingConfig, parse_config
+from gendeg.training.generator import GeneratorConfig
+from gendeg.training.scm import SCMConfig
+
+CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
+
+
+def test_command_line_beats_file_beats_default(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("max_steps: 5\nlearning_rate: 1e-3\nphotos: [a, b]\n")
+    config = parse_config(TrainingConfig, ["--config", str(tmp_path / "run.yaml"), "--max-steps", "7", "--resume"])
+    assert (config.max_steps, config.learning_rate, config.photos) == (7, 1e-3, ["a", "b"])
+    assert config.resume
+    assert config.batch_size == TrainingConfig().batch_size
+
+
+def test_a_saved_configuration_is_read_back(tmp_path: Path) -> None:
+    config = GeneratorConfig(pipeline="folder", max_steps=3, min_snr_gamma=5.0)
+    config.save(tmp_path / "config.yaml")
+    assert parse_config(GeneratorConfig, ["--config", str(tmp_path / "config.yaml")]) == config
+
+
+def test_unknown_setting_and_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("max_step: 5\n")
+    with pytest.raises(InputError, match="unknown settings: max_step"):
+        parse_config(TrainingConfig, ["--config", str(tmp_path / "run.yaml")])
+    with pytest.raises(InputError, match="No settings file"):
+        parse_config(TrainingConfig, ["--config", "nowhere.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("path", "config_class"),
+    [
+        ("gendeg-tiny/autoencoder.yaml", AutoencoderConfig),
+        ("gendeg-tiny/generator.yaml", GeneratorConfig),
+        ("gendeg-tiny/scm.yaml", SCMConfig),
+        ("stable-diffusion/generator.yaml", GeneratorConfig),
+        ("stable-diffusion/scm.yaml", SCMConfig),
+    ],
+)
+def test_the_examples_are_valid(path: str, config_class: type[TrainingConfig]) -> None:
+    assert parse_config(config_class, ["--config", str(CONFIGS / path)]).max_steps > 0

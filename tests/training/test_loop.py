@@ -1,0 +1,153 @@
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gendeg.errors import InputError, MissingExtraError, TrainingError
+from gendeg.training import Recipe, train
+from gendeg.training.checkpointing import find_checkpoints
+from gendeg.training.config import TrainingConfig
+from gendeg.training.loading import IndexBatches, item_generator
+
+
+class Numbers(torch.utils.data.Dataset):
+    """Item i: a vector that depends on i alone."""
+
+    def __len__(self) -> int:
+        return 10_000
+
+    def __getitem__(self, index: int) -> dict[str, Tensor | int]:
+        return {"x": torch.randn(4, generator=item_generator(0, index)), "index": index}
+
+
+@dataclass
+class ToyConfig(TrainingConfig):
+    event: str = "none"
+    event_step: int = 4
+
+
+class ToyRecipe(Recipe[ToyConfig]):
+    """A linear model with dropout, so that the global random state matters too."""
+
+    def __init__(self, config: ToyConfig):
+        super().__init__(config)
+        torch.manual_seed(7)
+        self.layer = nn.Linear(4, 4)
+        self.steps_seen = 0
+        self.indices: list[int] = []
+
+    def forward(self, batch: dict) -> Tensor:
+        self.indices += batch["index"].tolist()
+        first = int(batch["index"][0])
+        loss = (nn.functional.dropout(self.layer(batch["x"]), 0.5) - 1).square().mean()
+        if first == self.config.event_step * self.config.batch_size:
+            if self.config.event == "signal":
+                signal.raise_signal(signal.SIGTERM)
+            if self.config.event == "nan":
+                return loss * torch.nan
+        return loss
+
+    def averaged(self) -> nn.Module:
+        return self.layer
+
+    def validate(self, items: list, folder: Path, step: int) -> dict[str, float]:
+        return {"weight": self.layer.weight.norm().item()}
+
+    def save(self, folder: Path, items: list) -> None:
+        torch.save(self.layer.state_dict(), folder / "layer.pt")
+
+
+def config(folder: Path, **settings: object) -> ToyConfig:
+    defaults = {"max_steps": 8, "batch_size": 4, "checkpoint_every": 3, "learning_rate": 0.1, "lr_schedule": "cosine"}
+    return ToyConfig(output_dir=str(folder), **(defaults | settings))
+
+
+def run(settings: ToyConfig) -> ToyRecipe:
+    recipe = ToyRecipe(settings)
+    train(recipe, Numbers(), [], settings)
+    return recipe
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return torch.load(folder / "layer.pt", weights_only=True)
+
+
+def test_stopped_and_resumed_run_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    run(config(tmp_path / "whole"))
+    with pytest.raises(SystemExit):
+        run(config(tmp_path / "stopped", event="signal"))
+    names = [path.name for path in find_checkpoints(tmp_path / "stopped")]
+    assert names == ["checkpoint-0000003", "checkpoint-0000005"]
+    resumed = run(config(tmp_path / "stopped", resume=True))
+    assert resumed.indices == list(range(5 * 4, 8 * 4))
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "stopped")[name])
+    for file in ("model.safetensors", "optimizer.bin"):
+        whole, stopped = (tmp_path / part / "checkpoint-0000008" / file for part in ("whole", "stopped"))
+        assert whole.read_bytes() == stopped.read_bytes()
+
+
+def test_accumulation_sees_the_same_batches(tmp_path: Path) -> None:
+    whole, split = run(config(tmp_path / "a")), run(config(tmp_path / "b", gradient_accumulation_steps=2))
+    assert whole.indices == split.indices
+    assert len(find_checkpoints(tmp_path / "b")) == 2
+
+
+def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"loss is nan at step 5.*checkpoint-0000003"):
+        run(config(tmp_path, event="nan"))
+    (last,) = find_checkpoints(tmp_path)
+    assert all(value.isfinite().all() for value in load_file(last / "model.safetensors").values())
+
+
+def test_refuses_to_start_over_an_earlier_run(tmp_path: Path) -> None:
+    run(config(tmp_path))
+    with pytest.raises(TrainingError, match="--resume"):
+        run(config(tmp_path))
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="Nothing to resume"):
+        run(config(tmp_path, resume=True))
+
+
+def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
+    run(config(tmp_path))
+    (find_checkpoints(tmp_path)[-1] / "optimizer.bin").write_bytes(b"broken")
+    with pytest.raises(TrainingError, match="delete it"):
+        run(config(tmp_path, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"gradient_accumulation_steps": 3}, InputError, "equal parts"),
+        ({"push_to_hub": True}, InputError, "--hub-model-id"),
+        ({"tracker": "nosuch"}, MissingExtraError, "nosuch"),
+    ],
+)
+def test_bad_settings(tmp_path: Path, settings: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        run(config(tmp_path, **settings))
+
+
+def test_model_card_names_settings_and_numbers_but_no_paths(tmp_path: Path) -> None:
+    run(config(tmp_path, photos=["/home/somebody/streets"]))
+    card = (tmp_path / "README.md").read_text()
+    assert "Data: streets." in card
+    assert "| max_steps | 8 |" in card
+    assert "| weight |" in card
+    assert "somebody" not in card
+
+
+def test_any_number_of_processes_shares_the_same_batches() -> None:
+    alone = list(IndexBatches(3, 6, 12))
+    parts = [list(IndexBatches(3, 6, 12, process, 4)) for process in range(4)]
+    assert [[index for part in parts for index in part[step]] for step in range(3)] == alone
+    assert alone[0] == list(range(36, 48))
+    with pytest.raises(InputError, match="multiple of processes"):
+        IndexBatches(0, 1, 12, 0, 5)

@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from gendeg import measure_severity
+from gendeg.degradations import Degradation
+from gendeg.errors import InputError
+from gendeg.training.config import TrainingConfig
+from gendeg.training.loading import IndexBatches, make_loader
+from gendeg.training.pairs import Pair, SimulatedPairs, TrainingPairs
+from gendeg.training.sources import training_pairs, validation_items
+
+
+@pytest.fixture(scope="module")
+def pairs(photo_folder: Path) -> TrainingPairs:
+    return TrainingPairs([(SimulatedPairs([str(photo_folder)]), 1.0)], size=32, seed=3)
+
+
+def test_an_item_depends_on_seed_and_index_alone(pairs: TrainingPairs, photo_folder: Path) -> None:
+    again = TrainingPairs([(SimulatedPairs([str(photo_folder)]), 1.0)], size=32, seed=3)
+    for index in (5, 0, 1_000_000_000):
+        first, second = pairs[index], again[index]
+        assert torch.equal(first["degraded"], second["degraded"])
+        assert first["prompt"] == second["prompt"]
+    assert not torch.equal(pairs[0]["clean"], pairs[1]["clean"])
+    other = TrainingPairs(list(zip(again.sources, [1.0], strict=True)), size=32, seed=4)
+    assert not torch.equal(pairs[0]["clean"], other[0]["clean"])
+
+
+def test_labels_are_measured_on_the_crop(pairs: TrainingPairs) -> None:
+    for index in range(6):
+        item = pairs[index]
+        severity = measure_severity(item["clean"], item["degraded"])
+        assert item["mu"].item() == pytest.approx(severity.mu, abs=1e-6)
+        assert item["sigma"].item() == pytest.approx(severity.sigma, abs=1e-6)
+
+
+def test_covers_all_degradations_and_prompts_with_and_without_description(pairs: TrainingPairs) -> None:
+    items = [pairs[index] for index in range(60)]
+    assert set(Degradation) <= {item["degradation"] for item in items}
+    described = sum(item["prompt"].startswith("a photo of") for item in items)
+    assert 3 < described < 30
+    assert max(item["mu"].item() for item in items) > 0.3  # beyond the published prior
+
+
+def test_workers_make_the_same_batches(pairs: TrainingPairs) -> None:
+    alone, worked = (list(make_loader(pairs, IndexBatches(0, 2, 3), workers)) for workers in (0, 1))
+    for a, b in zip(alone, worked, strict=True):
+        assert torch.equal(a["degraded"], b["degraded"])
+
+
+def test_sources_are_drawn_by_weight() -> None:
+    class Constant:
+        def __init__(self, value: float):
+            self.value = value
+
+        def draw(self, rng: np.random.Generator, size: int) -> Pair:
+            return Pair(torch.zeros(3, size, size), torch.full((3, size, size), self.value), (Degradation.HAZE,))
+
+    pairs = TrainingPairs([(Constant(0.25), 0.2), (Constant(0.5), 0.8)], size=4)
+    share = np.mean([pairs[index]["mu"].item() == 0.5 for index in range(400)])
+    assert share == pytest.approx(0.8, abs=0.06)
+    with pytest.raises(InputError, match="weights"):
+        TrainingPairs([], size=4)
+
+
+def write_pairs(root: Path, count: int) -> None:
+    for part in ("input", "target"):
+        folder = root / "low_light" / "set" / part
+        folder.mkdir(parents=True)
+        for number in range(count):
+            value = 40 if part == "input" else 200
+            PIL.Image.fromarray(np.full((40, 50, 3), value, np.uint8)).save(folder / f"{number}.png")
+
+
+def test_settings_mix_photos_and_folders(photo_folder: Path, tmp_path: Path) -> None:
+    write_pairs(tmp_path, 60)
+    config = TrainingConfig(photos=[str(photo_folder)], pairs=[str(tmp_path)], pair_share=0.5, resolution=16)
+    mixed = training_pairs(config)
+    real = [mixed[index]["mu"].item() == pytest.approx(160 / 255) for index in range(40)]
+    assert 8 < sum(real) < 32
+
+
+def test_validation_items_are_fixed_and_held_out(photo_folder: Path, tmp_path: Path) -> None:
+    write_pairs(tmp_path, 60)
+    config = TrainingConfig(pairs=[str(tmp_path)], resolution=16, validation_count=3, seed=1)
+    other = TrainingConfig(photos=[], pairs=[str(tmp_path)], resolution=16, validation_count=3, seed=2)
+    for a, b in zip(validation_items(config), validation_items(other), strict=True):
+        assert torch.equal(a["clean"], b["clean"])
+        assert a["degradation"] == "low_light"
+
+
+def test_no_source() -> None:
+    with pytest.raises(InputError, match="--photos"):
+        training_pairs(TrainingConfig())
+
+
+def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    images = [PIL.Image.open(path) for path in sorted(photo_folder.iterdir())] * 12
+    rows = {
+        "clean": images,
+        "degraded": [image.point(lambda value: value // 2) for image in images],
+        "degradation": ["low light"] * len(images),
+        "caption": ["a photo"] * len(images),
+    }
+    datasets.Dataset.from_dict(rows).save_to_disk(tmp_path / "rows")
+    pairs = training_pairs(TrainingConfig(datasets=[str(tmp_path / "rows")], resolution=16))
+    item = pairs[0]
+    assert item["degradation"] == "low_light"
+    assert item["prompt"] == "a photo, in low-light conditions"
+    assert item["degraded"].mean().item() == pytest.approx(item["clean"].mean().item() / 2, abs=0.01)
+    datasets.Dataset.from_dict({"image": images}).save_to_disk(tmp_path / "other")
+    with pytest.raises(InputError, match="clean, degraded, degradation"):
+        training_pairs(TrainingConfig(datasets=[str(tmp_path / "other")]))

@@ -1,0 +1,124 @@
+"""Each recipe trains a real, tiny network and saves something that loads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderTiny
+
+from gendeg import GenDegPipeline, Severity
+from gendeg.errors import InputError
+from gendeg.pipelines.latents import encode_scaled
+from gendeg.training import train
+from gendeg.training.autoencoder import AutoencoderConfig, AutoencoderRecipe
+from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator
+from gendeg.training.loading import IndexBatches, make_loader
+from gendeg.training.scm import SCMConfig, SCMRecipe, load_trained_generator
+from gendeg.training.sources import training_pairs, validation_items
+
+COMMON = {"resolution": 32, "batch_size": 2, "max_steps": 2, "validation_count": 4, "checkpoint_every": 1}
+
+
+def first_batch(config: GeneratorConfig) -> dict:
+    return next(iter(make_loader(training_pairs(config), IndexBatches(0, 1, 4), 0)))
+
+
+def test_autoencoder(photo_folder: Path, tmp_path: Path) -> None:
+    config = AutoencoderConfig(
+        output_dir=str(tmp_path), photos=[str(photo_folder)], channels=8, encoder_blocks=[0, 1, 1], **COMMON
+    )
+    config.decoder_blocks = [1, 1, 0]
+    items = validation_items(config)
+    folder = train(AutoencoderRecipe(config), training_pairs(config), items, config)
+    vae = AutoencoderTiny.from_pretrained(folder)
+    latents = encode_scaled(vae, torch.stack([item["degraded"] for item in items]))
+    assert latents.shape == (4, 8, 8, 8)
+    assert latents.std().item() == pytest.approx(1, abs=0.02)
+    assert (folder / "validation" / "step-0000002.png").is_file()
+
+
+def generator_config(photo_folder: Path, pipeline: Path, output: Path, **settings: object) -> GeneratorConfig:
+    return GeneratorConfig(
+        output_dir=str(output), photos=[str(photo_folder)], pipeline=str(pipeline), **(COMMON | settings)
+    )
+
+
+def test_generator(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
+    config = generator_config(
+        photo_folder, tiny_pipeline_folder, tmp_path, severity_weight=1.0, min_snr_gamma=5.0, mixed_precision="bf16"
+    )
+    before = load_generator(config)
+    folder = train(
+        GeneratorRecipe(config, load_generator(config)), training_pairs(config), validation_items(config), config
+    )
+    after = GenDegPipeline.from_pretrained(folder)
+    assert not torch.equal(before.unet.conv_in.weight, after.unet.conv_in.weight)
+    assert not torch.equal(before.conditioner.stats_proj.weight, after.conditioner.stats_proj.weight)
+    for name in ("vae", "text_encoder"):
+        frozen = getattr(after, name).state_dict()
+        assert all(torch.equal(value, frozen[key]) for key, value in getattr(before, name).state_dict().items())
+    assert (folder / "validation" / "severity-0000002.png").is_file()
+
+
+def test_projections_have_their_own_learning_rate(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"), train_text_encoder=True)
+    recipe = GeneratorRecipe(config, load_generator(config))
+    groups = recipe.parameter_groups()
+    assert [group.get("lr") for group in groups] == [None, 1e-3, None]
+    grouped = {id(parameter) for group in groups for parameter in group["params"]}
+    assert grouped == {id(parameter) for parameter in recipe.parameters()}
+
+
+def test_conditioning_dropout_has_the_published_shares(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"))
+    recipe = GeneratorRecipe(config, load_generator(config))
+    _, timesteps, text, image = recipe._draw(torch.arange(4000), torch.zeros(4000, 1, 1, 1))
+    assert (~text & image).float().mean().item() == pytest.approx(0.05, abs=0.012)
+    assert (text & ~image).float().mean().item() == pytest.approx(0.05, abs=0.012)
+    assert (~text & ~image).float().mean().item() == pytest.approx(0.05, abs=0.012)
+    assert (timesteps.min() < 10) & (timesteps.max() > 990)
+
+
+def test_dropped_text_is_the_null_condition_of_the_pipeline(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"))
+    recipe = GeneratorRecipe(config, load_generator(config))
+    batch = first_batch(config)
+    embeds = recipe._condition(batch, torch.tensor([False, True, True, True]))
+    pipe = recipe.pipeline
+    null = pipe.condition(pipe.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
+    kept = pipe.condition(
+        pipe.encode_prompt([batch["prompt"][1]]), [Severity(batch["mu"][1].item(), batch["sigma"][1].item())]
+    )
+    torch.testing.assert_close(embeds[:1], null)
+    torch.testing.assert_close(embeds[1:2], kept)
+
+
+def test_loss_of_an_item_does_not_depend_on_its_batch(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"))
+    recipe = GeneratorRecipe(config, load_generator(config)).eval()
+    batch = first_batch(config)
+    alone = [{name: value[i : i + 1] for name, value in batch.items()} for i in range(4)]
+    with torch.no_grad():
+        together, apart = recipe(batch), torch.stack([recipe(one) for one in alone]).mean()
+    torch.testing.assert_close(together, apart)
+
+
+def test_generator_needs_one_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="either --pipeline"):
+        load_generator(GeneratorConfig())
+
+
+def test_scm(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
+    config = SCMConfig(
+        output_dir=str(tmp_path), photos=[str(photo_folder)], pipeline=str(tiny_pipeline_folder), **COMMON
+    )
+    config.width, config.middle_blocks, config.encoder_blocks, config.decoder_blocks = 4, 1, [1], [1]
+    before = load_trained_generator(config)
+    folder = train(
+        SCMRecipe(config, load_trained_generator(config)), training_pairs(config), validation_items(config), config
+    )
+    after = GenDegPipeline.from_pretrained(folder)
+    assert after.scm.config.width == 4
+    assert torch.equal(before.unet.conv_in.weight, after.unet.conv_in.weight)
+    with pytest.raises(InputError, match="--pipeline"):
+        load_trained_generator(SCMConfig())
