@@ -145,9 +145,9 @@ def _path_kernel(path: Tensor, size: list[int]) -> Tensor:
 
 
 def _gather_at(clean: Tensor, fields: Fields, path: Tensor) -> Tensor:
-    """The same mean at the pixels of a thinned picture only."""
+    """The same mean, over every other moment, at the pixels of a thinned picture only."""
     height, width = fields["source"].shape[-2:]
-    points = fields["positions"][:, None] - path[:, :, None]  # (B, MOMENTS, pixels, 2)
+    points = fields["positions"][:, None] - path[:, ::2, None]  # (B, moments, pixels, 2)
     extent = torch.tensor([height - 1, width - 1], device=path.device).clamp_min(1)
     grid = (2 * points / extent - 1).flip(-1)
     moved = F.grid_sample(fields["source"], grid, align_corners=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gendeg.severity import tensor_severity
 from gendeg.simulators.base import Fields, Simulator
 
 SAMPLE_PIXELS = 1300
@@ -38,9 +37,15 @@ class Problem:
         """Degrade at these knobs (B,)."""
         return self.simulator.render(self.clean, self.fields, strength, spread).clamp(0, 1)
 
+    def difference(self, strength: Tensor, spread: Tensor) -> Tensor:
+        """The degradation map at these knobs (B,): one row of values for each image."""
+        return (self.render(strength, spread) - self.reference).abs().flatten(1)
+
     def measure(self, strength: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
-        """The severity at these knobs (B,)."""
-        return tensor_severity(self.reference, self.render(strength, spread))
+        """The severity mu, sigma at these knobs (B,); by moments, which is quicker than `Tensor.std`."""
+        difference = self.difference(strength, spread)
+        mu = difference.mean(1)
+        return mu, (difference.square().mean(1) - mu**2).clamp_min(0).sqrt()
 
     def sample(self) -> "Problem":
         """The same on a regular sample of about `SAMPLE_PIXELS` pixels."""
@@ -93,7 +98,7 @@ def _find_strength(problem: Problem, mu: Tensor, spread: Tensor) -> Tensor:
     low, high = torch.zeros_like(mu), torch.ones_like(mu)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        too_weak = problem.measure(middle, spread)[0] < mu
+        too_weak = problem.difference(middle, spread).mean(1) < mu
         low, high = middle.where(too_weak, low), high.where(too_weak, middle)
     return (low + high) / 2
 
