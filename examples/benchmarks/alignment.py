@@ -14,12 +14,23 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from common import Model, Photos, Sample, Seed, draw_samples, format_table, load_pipeline, read_photos, write_results
+from common import (
+    Model,
+    Photos,
+    Sample,
+    Seed,
+    draw_samples,
+    format_table,
+    load_pipeline,
+    read_photos,
+    simulate_sample,
+    write_results,
+)
 from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
-from gendeg import Degradation, GenDegPipeline, StructureCorrectionModule, simulate
+from gendeg import Degradation, GenDegPipeline, StructureCorrectionModule
 from gendeg.imaging import resize
 from gendeg.pipelines.alignment import transfer_detail
 from gendeg.pipelines.prepared import PreparedImage
@@ -30,12 +41,6 @@ Table = dict[str, dict[str, float]]
 def psnr(image: Tensor, reference: Tensor) -> float:
     """Peak signal-to-noise ratio of images in [0, 1], in dB."""
     return -10 * (image - reference).square().mean().log10().item()
-
-
-def degrade(photo: Tensor, sample: Sample) -> Tensor:
-    """Simulate a sample's degradation on its photo (3, H, W)."""
-    request = (sample.degradation, sample.mu, sample.sigma)
-    return simulate(photo, *request, seed=sample.seed, output_type="pt").images[0]
 
 
 def correct(scm: StructureCorrectionModule, clean: Tensor, generated: Tensor) -> Tensor:
@@ -68,7 +73,7 @@ def score(pipe: GenDegPipeline, photos: Tensor, samples: list[Sample]) -> Table:
     scores: dict[str, dict[str, list[float]]] = {}
     for sample in tqdm(samples, desc="aligning", unit="image"):
         clean = photos[sample.photo]
-        degraded = degrade(clean, sample)
+        degraded = simulate_sample(clean, sample)
         prepared, generated = pipe.prepare_images([clean, degraded])
         for method, image in align_every_way(prepared, generated.reconstruction, pipe.scm).items():
             row = scores.setdefault(method, {degradation.value: [] for degradation in Degradation})

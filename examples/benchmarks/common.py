@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
-from gendeg import Degradation, GenDegOutput, GenDegPipeline, SeverityPrior, checkpoint
+from gendeg import Degradation, GenDegOutput, GenDegPipeline, SeverityPrior, checkpoint, simulate
 from gendeg.data.photos import list_photos
 from gendeg.imaging import read_image, resize, to_tensor
 
@@ -77,6 +77,12 @@ def draw_samples(count: int, photo_count: int, seed: int) -> list[Sample]:
         mu, sigma = severities[degradation][k // len(degradations)]
         samples.append(Sample(k % photo_count, degradation, float(mu), float(sigma), seed=seed * 100_000 + k))
     return samples
+
+
+def simulate_sample(photo: Tensor, sample: Sample) -> Tensor:
+    """What a physical model makes of a sample's photo (3, H, W)."""
+    request = (sample.degradation, sample.mu, sample.sigma)
+    return simulate(photo, *request, seed=sample.seed, output_type="pt").images[0]
 
 
 def generate(

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Annotated
 
 import PIL.Image
-import skimage.data
 import typer
 from common import Model, load_pipeline, write_results
+from sklearn.datasets import load_sample_image
 
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
 def degrade(width: int, height: int, model: Path | None) -> None:
     """Load the pipeline and degrade a photo of this size: what a user's program does."""
-    photo = PIL.Image.fromarray(skimage.data.astronaut()).resize((width, height))
+    photo = PIL.Image.fromarray(load_sample_image("china.jpg")).resize((width, height))
     load_pipeline(model)(photo, "haze", mu=0.2, sigma=0.08)
 
 

@@ -1,0 +1,100 @@
+"""Every benchmark runs from end to end on an untrained pipeline of tiny size."""
+
+import json
+
+import alignment
+import classifier
+import memory
+import numpy as np
+import pytest
+import severity
+import speed
+import torch
+from common import centre_square, draw_samples, format_table
+
+from gendeg import Degradation
+from gendeg.pipelines.calibration import calibrate
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "results" / "numbers.json"
+
+
+def test_severity(model_folder, photo_folder, output):
+    severity.main(photo_folder, output, model=model_folder, count=12, batch_size=6)
+    results = json.loads(output.read_text())
+    assert set(results["summary"]) == {*Degradation, "overall"}
+    assert results["summary"]["overall"]["samples"] == 12
+    assert output.with_suffix(".png").is_file()
+
+
+def test_summary_of_perfect_and_of_biased_results():
+    mu, sigma = np.array([0.1, 0.2, 0.3]), np.array([0.05, 0.1, 0.08])
+    rows = {"requested_mu": mu, "requested_sigma": sigma, "mu": mu + 0.02, "sigma": sigma, "calibrated_mu": mu}
+    summary = severity.summarize(rows)
+    assert summary["mu_r"] == pytest.approx(1)
+    assert summary["mu_mae"] == summary["mu_bias"] == pytest.approx(0.02)
+    assert summary["sigma_mae"] == 0
+    assert summary["calibrated_share"] == 1
+
+
+def test_severity_benchmark_calibrates_as_the_pipeline_does(tiny_pipeline, photo_tensor):
+    def call(**settings):
+        generator = torch.Generator().manual_seed(0)
+        return tiny_pipeline(photo_tensor, "haze", 0.1, 0.05, generator=generator, output_type="pt", **settings)
+
+    plain = call()
+    assert torch.equal(calibrate(plain.targets[0], plain.images[0], 0.1)[0], call(calibrate=True).images[0])
+
+
+def test_classifier(model_folder, photo_folder, output):
+    classifier.main(photo_folder, output, model=model_folder, count=6, training_steps=2, size=64)
+    results = json.loads(output.read_text())
+    assert np.sum(results["confusion"]["generated"]) == np.sum(results["confusion"]["simulated"]) == 6
+    assert 0 <= results["named_right"]["generated"]["all"] <= 1
+
+
+def test_classifier_can_see_what_changed():
+    clean, degraded = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    seen = classifier.classifier_input(clean, degraded, see_clean=True)
+    assert classifier.build_classifier(see_clean=True)(seen).shape == (2, 6)
+
+
+def test_alignment(model_folder, photo_folder, output):
+    alignment.main(photo_folder, output, model=model_folder, count=6)
+    results = json.loads(output.read_text())
+    assert results["exact_share"] == 1
+    assert {"plain decode", "transfer", "scm"} < set(results["psnr"])
+
+
+def test_speed(model_folder, photo_folder, output):
+    speed.main(photo_folder, output, model=model_folder, count=2, batch_size=2, size=32)
+    results = json.loads(output.read_text())
+    assert results["ratio"] > 1
+    assert len(results["sampling"]) == 2
+
+
+def test_memory(model_folder, output):
+    memory.main(output, model=model_folder, width=200, height=150)
+    assert 0.1 < json.loads(output.read_text())["peak_gb"] < 4
+
+
+def test_samples_share_the_degradations_and_the_photos():
+    samples = draw_samples(count=30, photo_count=7, seed=3)
+    assert [sum(sample.degradation == name for sample in samples) for name in Degradation] == [5] * 6
+    assert {sample.photo for sample in samples} == set(range(7))
+    assert len({sample.seed for sample in samples}) == 30
+    assert samples == draw_samples(count=30, photo_count=7, seed=3)
+
+
+def test_centre_square_cuts_the_middle():
+    photo = torch.zeros(3, 40, 100)
+    photo[:, :, 30:70] = 1
+    assert torch.equal(centre_square(photo, 40), torch.ones(3, 40, 40))
+
+
+def test_table_has_aligned_columns():
+    lines = format_table(["", "mu"], [["haze", 0.12345], ["low_light", 7]]).splitlines()
+    assert lines[2] == "| haze      | 0.123 |"
+    assert len({len(line) for line in lines}) == 1
