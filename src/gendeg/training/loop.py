@@ -90,9 +90,11 @@ class _Run:
         )
         set_seed(config.seed)
         recipe.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        recipe.move_frozen(self.accelerator.device)
+        recipe.prepare(self.accelerator.device)
         self.average = _make_average(recipe, config.ema_decay)
-        optimizer = torch.optim.AdamW(recipe.parameter_groups(), config.learning_rate, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(
+            recipe.parameter_groups(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
         self.schedule = get_scheduler(
             config.lr_schedule,
             optimizer,

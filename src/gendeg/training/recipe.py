@@ -30,8 +30,8 @@ class Recipe(nn.Module, Generic[C]):
         """Loss (a scalar) of a batch of `TrainingPairs`."""
         raise NotImplementedError
 
-    def move_frozen(self, device: torch.device) -> None:
-        """Move networks that are not submodules to the training device."""
+    def prepare(self, device: torch.device) -> None:
+        """Get ready for the training device, where submodules already are: move the networks that are not."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters for the optimiser, with a learning rate (`"lr"`) where it is not the configured one."""

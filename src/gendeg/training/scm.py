@@ -54,7 +54,7 @@ class SCMRecipe(Recipe[SCMConfig]):
         )
         pipeline.register_modules(scm=self.scm)
 
-    def move_frozen(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Move the generator."""
         self.pipeline.to(device)
         self.pipeline.vae.to(memory_format=torch.channels_last)
