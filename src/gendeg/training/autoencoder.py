@@ -13,6 +13,7 @@ from gendeg.training.config import TrainingConfig, option
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.metrics import MeanByName, psnr
+from gendeg.training.pooling_start import start_as_pooling
 from gendeg.training.recipe import Batch, Items, Recipe
 
 LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
@@ -51,6 +52,7 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
             num_decoder_blocks=tuple(config.decoder_blocks),
             latent_channels=config.latent_channels,
         )
+        start_as_pooling(self.vae)
 
     def forward(self, batch: Batch) -> Tensor:
         """Reconstruction loss of the clean and the degraded images."""
