@@ -7,7 +7,7 @@ from huggingface_hub import HfApi, ModelCard, ModelCardData
 
 from gendeg.training.config import TrainingConfig
 
-_LEFT_OUT = ("output_dir", "resume", "push_to_hub", "hub_model_id", "photos", "pairs", "datasets")
+_LEFT_OUT = ("output_dir", "pipeline", "resume", "push_to_hub", "hub_model_id", "photos", "pairs", "datasets")
 
 
 def write_model_card(folder: Path, title: str, config: TrainingConfig, numbers: dict[str, float]) -> None:
