@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -11,7 +11,6 @@ from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior
 from gendeg.severity import Severity, check_severity
 
-T = TypeVar("T")
 Generator = torch.Generator | list[torch.Generator] | None
 
 
@@ -56,14 +55,14 @@ def build_requests(
     return requests
 
 
-def per_image(name: str, value: T | Sequence[T], count: int) -> list[T]:
+def per_image(name: str, value: Any, count: int) -> list[Any]:
     """Repeat one value for every image, or check that a list has one per image.
 
     Raises:
         InputError: the list has another length.
     """
     if not isinstance(value, (list, tuple)):
-        return [value] * count  # type: ignore[list-item]
+        return [value] * count
     if len(value) != count:
         raise InputError(f"{name} has {len(value)} entries for {count} images; give one value, or one per image.")
     return list(value)

@@ -6,7 +6,7 @@ colours: 19 dB after 100 steps, against 25 dB before the first step when it star
 
 import torch
 from diffusers import AutoencoderTiny
-from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock, DecoderTiny, EncoderTiny
 from torch import Tensor, nn
 
 COLORS = 3
@@ -32,7 +32,7 @@ def start_as_pooling(vae: AutoencoderTiny) -> None:
             block.conv[-1].bias[:COLORS] = 0
 
 
-def _convolutions(coder: nn.Module) -> list[nn.Conv2d]:
+def _convolutions(coder: EncoderTiny | DecoderTiny) -> list[nn.Conv2d]:
     return [layer for layer in coder.layers if isinstance(layer, nn.Conv2d)]
 
 
