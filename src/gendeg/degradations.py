@@ -2,13 +2,13 @@
 
 import difflib
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 
 from gendeg.errors import InputError, UnknownDegradationError
 
 
-class Degradation(str, Enum):
-    """One of the six degradations of GenDeg (paper section 3; `docs` of the release for the phrases).
+class Degradation(StrEnum):
+    """One of the six degradations of GenDeg (paper section 3; the phrases are those of the authors' program).
 
     `Degradation("fog")` accepts the aliases too, in any case, with spaces or hyphens for underscores.
 
@@ -32,9 +32,6 @@ class Degradation(str, Enum):
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         accepted = ", ".join(member.value for member in cls)
         raise UnknownDegradationError(f"Unknown degradation {value!r}.{hint} Accepted: {accepted}.")
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def phrase(self) -> str:
@@ -84,9 +81,8 @@ def parse_mixture(name: "str | Degradation | Iterable[str | Degradation]") -> Mi
         UnknownDegradationError: one of the names is unknown.
         InputError: no name, or a name given twice.
     """
-    names = name.split("+") if isinstance(name, str) and not isinstance(name, Degradation) else name
-    names = [names] if isinstance(names, Degradation) else list(names)
-    mixture = tuple(Degradation(part) for part in names)
+    names = name.split("+") if isinstance(name, str) else name
+    mixture = tuple(Degradation(part) for part in (names if isinstance(names, Iterable) else [names]))
     if not mixture or len(set(mixture)) != len(mixture):
         raise InputError(f"A mixture names one or more different degradations, e.g. 'rain+haze'; got {name!r}.")
     return mixture

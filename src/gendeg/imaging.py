@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gendeg.errors import ImageError
+from gendeg.files import whole_file
 
 Image = PIL.Image.Image | np.ndarray | Tensor | Sequence[Any]
 
@@ -42,20 +43,14 @@ def write_image(image: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
     """Write an image so that the file is either whole or absent: under a temporary name first, then renamed.
 
     Raises:
-        ImageError: the file name's ending names no image format, or the folder cannot be written.
+        ImageError: the file name's ending names no image format.
+        InputError: the file cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise ImageError(f"{path.name}: unknown image format; use one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(temporary, **({"quality": 95} if path.suffix.lower() in {".jpg", ".jpeg", ".webp"} else {}))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ImageError(f"Cannot write {path}: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        image.save(temporary, quality=95)  # read by the lossy formats only
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -67,7 +62,8 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise ImageError(f"{folder} is not a folder.")
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    paths = sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ImageError(f"No images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}.")
     return paths
@@ -92,14 +88,14 @@ def to_batch(images: Image) -> tuple[list[Tensor], bool]:
 
     Args:
         images: a PIL image, an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), a tensor (3, H, W) or (1, H, W), or
-            many: a list of those, an array (B, H, W, C), a tensor (B, C, H, W). Integers span their type's range,
-            floats lie in [0, 1].
+            many: a list of those, an array (B, H, W, C), a tensor (B, C, H, W). Values are uint8 in [0, 255], uint16
+            in [0, 65535], bool, or floats in [0, 1].
 
     Returns:
         The images as float32 tensors (3, H, W) in [0, 1], and whether a single image was given.
 
     Raises:
-        ImageError: not images, an empty list, NaN, or values outside [0, 1].
+        ImageError: not images, an empty list, other types of values, NaN, or floats outside [0, 1].
     """
     if isinstance(images, (list, tuple)):
         if not images:
@@ -117,33 +113,49 @@ def to_tensor(image: Any) -> Tensor:
     if isinstance(image, np.ndarray):
         if image.ndim not in (2, 3):
             raise ImageError(f"An image array has shape (H, W) or (H, W, 3); got {image.shape}.")
-        tensor = _unit_range(torch.from_numpy(np.ascontiguousarray(image if image.ndim == 3 else image[..., None])))
-        return _three_channels(tensor.permute(2, 0, 1), image.shape)
+        pixels = image if image.ndim == 3 else image[..., None]
+        _check_pixels(image, pixels.shape[2])
+        return _three_channels(_unit_range(torch.from_numpy(_writable(pixels)).permute(2, 0, 1)))
     if isinstance(image, Tensor):
         if image.ndim != 3:
             raise ImageError(f"An image tensor has shape (3, H, W); got {tuple(image.shape)}.")
-        return _three_channels(_unit_range(image), image.shape)
-    raise ImageError(f"Not an image: {type(image).__name__}. Give a PIL image, an array (H, W, 3) or a tensor (3, H, W).")
+        _check_pixels(image, image.shape[0])
+        return _three_channels(_unit_range(image))
+    raise ImageError(
+        f"Not an image: {type(image).__name__}. Give a PIL image, an array (H, W, 3) or a tensor (3, H, W)."
+    )
+
+
+def _check_pixels(image: np.ndarray | Tensor, channels: int) -> None:
+    shape, dtype = tuple(image.shape), str(image.dtype).removeprefix("torch.")
+    if channels not in (1, 3, 4) or 0 in shape:
+        raise ImageError(f"An image has 1 (grey), 3 (RGB) or 4 (RGBA) channels and some pixels; got shape {shape}.")
+    if dtype not in ("uint8", "uint16", "bool") and "float" not in dtype:
+        raise ImageError(f"Pixels are uint8, uint16, bool or float; got {dtype}. Convert them, e.g. to uint8.")
+
+
+def _writable(pixels: np.ndarray) -> np.ndarray:
+    """A copy that torch can share: contiguous, writable, of a type it knows."""
+    return pixels.astype(np.float32) if pixels.dtype.kind == "f" else np.array(pixels, order="C")
 
 
 def _unit_range(tensor: Tensor) -> Tensor:
+    if tensor.dtype == torch.bool:
+        return tensor.float()
     if not tensor.is_floating_point():
-        if tensor.dtype == torch.bool:
-            return tensor.float()
         return tensor.float() / torch.iinfo(tensor.dtype).max
     if not torch.isfinite(tensor).all():
         raise ImageError("The image has NaN or infinite values; replace them first.")
     low, high = tensor.amin().item(), tensor.amax().item()
     if low < -1e-3 or high > 1 + 1e-3:
-        raise ImageError(f"Float images lie in [0, 1]; this one spans [{low:.3g}, {high:.3g}]. Rescale it, or pass uint8.")
+        raise ImageError(
+            f"Float images lie in [0, 1]; this one spans [{low:.3g}, {high:.3g}]. Rescale it, or pass uint8."
+        )
     return tensor.float().clamp(0, 1)
 
 
-def _three_channels(tensor: Tensor, given: tuple[int, ...]) -> Tensor:
-    channels = tensor.shape[0]
-    if channels not in (1, 3, 4) or 0 in tensor.shape:
-        raise ImageError(f"An image has 1 (grey), 3 (RGB) or 4 (RGBA) channels and some pixels; got shape {tuple(given)}.")
-    if channels == 4:  # lay transparent pixels on white
+def _three_channels(tensor: Tensor) -> Tensor:
+    if tensor.shape[0] == 4:  # lay transparent pixels on white
         return tensor[:3] * tensor[3:] + (1 - tensor[3:])
     return tensor.expand(3, -1, -1).contiguous()
 

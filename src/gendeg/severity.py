@@ -67,7 +67,9 @@ def measure_severity(clean: Image, degraded: Image, *, original_size: bool = Fal
     clean_images, single = to_batch(clean)
     degraded_images, _ = to_batch(degraded)
     if len(clean_images) != len(degraded_images):
-        raise ImageError(f"Got {len(clean_images)} clean and {len(degraded_images)} degraded images; give as many of each.")
+        raise ImageError(
+            f"Got {len(clean_images)} clean and {len(degraded_images)} degraded images; give as many of each."
+        )
     pairs = [_measure_pair(a, b, original_size) for a, b in zip(clean_images, degraded_images, strict=True)]
     mu, sigma = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return Severity(float(mu[0]), float(sigma[0])) if single else Severity(mu, sigma)
@@ -86,7 +88,7 @@ def _measure_pair(clean: Tensor, degraded: Tensor, original_size: bool) -> tuple
 
 
 def tensor_severity(clean: Tensor, degraded: Tensor) -> tuple[Tensor, Tensor]:
-    """mu and sigma of a batch without leaving its device: two tensors (B,), from images (B, 3, H, W) in [0, 1]."""
+    """Severity of a batch (B, 3, H, W) in [0, 1] without leaving its device: mu and sigma, two tensors (B,)."""
     difference = (degraded - clean).abs().flatten(1).float()
     return difference.mean(1), difference.std(1, correction=0)
 
@@ -116,7 +118,9 @@ def _check_range(name: str, value: float | None, bounds: tuple[float, float]) ->
 
 
 def severity_bins(values: Any, bounds: tuple[float, float], num_bins: int = NUM_BINS) -> np.ndarray:
-    """Index of the uniform bin of each value: `floor(value / width)`, at most `num_bins - 1`.
+    """Index of the uniform bin of each value, `floor(value / width)`, at most `num_bins - 1`.
+
+    Edges are compared as numbers rather than divided, as the authors' program does: edge k is exactly in bin k.
 
     Args:
         values: numbers >= 0, any shape. NaN stands for "not given" and becomes the null bin `num_bins`.
@@ -132,9 +136,8 @@ def severity_bins(values: Any, bounds: tuple[float, float], num_bins: int = NUM_
     values = np.asarray(values, dtype=np.float64)
     if (values < bounds[0]).any():
         raise SeverityError(f"Severity values start at {bounds[0]:g}; got {np.nanmin(values):g}.")
-    width = (bounds[1] - bounds[0]) / num_bins
-    bins = np.minimum(np.floor(values / width), num_bins - 1)
-    return np.where(np.isnan(values), num_bins, bins).astype(np.int64)
+    bins = np.minimum(np.digitize(values, np.linspace(*bounds, num_bins + 1)) - 1, num_bins - 1)
+    return np.where(np.isnan(values), num_bins, bins)
 
 
 def severity_one_hot(mu: Any, sigma: Any, num_bins: int = NUM_BINS) -> Tensor:

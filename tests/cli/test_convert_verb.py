@@ -54,7 +54,7 @@ class RunsCode:
 
 def test_what_is_no_checkpoint_is_refused_and_nothing_is_left(gendeg, tmp_path, capfd):
     (tmp_path / "text.ckpt").write_text("hello")
-    (tmp_path / "code.ckpt").write_bytes(pickle.dumps({"state_dict": RunsCode()}))
+    (tmp_path / "code.ckpt").write_bytes(pickle.dumps({"state_dict": RunsCode()}, protocol=2))
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.ckpt")
     for name in ("text.ckpt", "code.ckpt", "other.ckpt", "missing.ckpt"):
         result = gendeg("convert", tmp_path / name, *OPTIONS, "-o", tmp_path / "out")

@@ -18,7 +18,7 @@ def test_show(gendeg, tmp_path):
 def test_show_refuses_unknown_formats(gendeg, tmp_path):
     result = gendeg("prior", "show", "haze", "-o", tmp_path / "prior.xyz")
     assert result.exit_code == 2
-    assert "Cannot write" in result.stderr
+    assert "unknown figure format" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -31,7 +31,7 @@ def convert(
     Without network, pass the tokenizer of CLIP ViT-L/14: `--tokenizer clip-vit-large-patch14/`.
     """
     from gendeg import GenDegPipeline
-    from gendeg.cli.files import new_folder
+    from gendeg.files import new_folder
 
     with new_folder(output) as folder:
         pipe = GenDegPipeline.from_original_checkpoint(

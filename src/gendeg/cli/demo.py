@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,10 +30,9 @@ def demo(
     Writes the twelve pictures, `contact_sheet.png`, and `severities.csv` with requested and achieved severities.
     """
     import csv
-    import io
 
     from gendeg.cli.contact_sheet import draw_contact_sheet
-    from gendeg.cli.files import save_figure, write_text
+    from gendeg.files import whole_file
     from gendeg.imaging import read_image, write_image
 
     clean = read_image(photo) if photo else sample_photo()
@@ -46,16 +45,20 @@ def demo(
             f"{sample.degradation:12} {sample.strength:7} requested {sample.requested}; achieved {sample.achieved}"
         )
 
-    save_figure(draw_contact_sheet(clean, samples, credit=None if photo else CREDIT), output / "contact_sheet.png")
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+    sheet, table = output / "contact_sheet.png", output / "severities.csv"
+    with whole_file(sheet) as temporary:
+        draw_contact_sheet(clean, samples, credit=None if photo else CREDIT).savefig(temporary)
+    with whole_file(table) as temporary, temporary.open("w", newline="") as file:
+        _write_table(csv.writer(file), samples)
+    typer.echo(f"\nContact sheet: {sheet}\nTable:         {table}")
+    typer.echo(f"Pictures:      {output}/")
+
+
+def _write_table(writer: Any, samples: "list[Sample]") -> None:
     writer.writerow(["file_name", "degradation", "requested_mu", "requested_sigma", "achieved_mu", "achieved_sigma"])
     for sample in samples:
         numbers = (sample.requested.mu, sample.requested.sigma, sample.achieved.mu, sample.achieved.sigma)
         writer.writerow([sample.file_name, sample.degradation, *(f"{number:.5f}" for number in numbers)])
-    write_text(output / "severities.csv", table.getvalue())
-    typer.echo(f"\nContact sheet: {output / 'contact_sheet.png'}\nTable:         {output / 'severities.csv'}")
-    typer.echo(f"Pictures:      {output}/")
 
 
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gendeg.errors import InputError
+from gendeg.files import whole_file
 
 METADATA = "metadata.jsonl"
 Row = dict[str, Any]
@@ -45,9 +46,8 @@ class Metadata:
         return kept
 
     def _replace(self, text: str) -> None:
-        temporary = self.path.with_name(f".{METADATA}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, self.path)
+        with whole_file(self.path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def forget(self, file_names: Iterable[str]) -> None:
         """Drop the rows of images that will be made again."""

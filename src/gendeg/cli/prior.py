@@ -50,13 +50,18 @@ def show(
 
     Left: how often each mu occurs, by source set. Right: sigma given mu.
     """
-    from gendeg.cli.files import save_figure
     from gendeg.degradations import parse_mixture
+    from gendeg.errors import InputError
+    from gendeg.files import whole_file
     from gendeg.priors.figure import plot_prior
 
     known = _open(prior)
     names = [parse_mixture(name)[0] for name in degradations] if degradations else list(known.degradations)
-    save_figure(plot_prior(known, names), output)
+    figure = plot_prior(known, names)
+    if output.suffix[1:] not in figure.canvas.get_supported_filetypes():
+        raise InputError(f"{output}: unknown figure format; use .png, .pdf or .svg.")
+    with whole_file(output) as temporary:
+        figure.savefig(temporary)
     for name in names:
         low, middle, high = known.mu_quantiles(name, (0.05, 0.5, 0.95))
         typer.echo(f"{name.value}: mu {middle:.3f} (5-95 %: {low:.3f}-{high:.3f})")

@@ -11,6 +11,7 @@ import numpy as np
 
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
+from gendeg.files import whole_file
 from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet
 from gendeg.severity import MU_RANGE, NUM_BINS, SIGMA_RANGE
 
@@ -38,7 +39,6 @@ def write_prior(
     Raises:
         InputError: the file cannot be written.
     """
-    path = Path(path)
     content = {
         **FORMAT,
         **BINS,
@@ -46,15 +46,8 @@ def write_prior(
         "random_fraction": random_fraction,
         "degradations": {str(name): _encode(known) for name, known in statistics.items()},
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(Path(path)) as temporary:
         temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"Cannot write {path}: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _encode(known: DegradationStatistics) -> dict[str, Any]:

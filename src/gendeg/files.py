@@ -1,0 +1,50 @@
+"""Files and folders that are whole or absent: written under a temporary name, then renamed."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from gendeg.errors import InputError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file name to write to, which becomes `path` when the block ends without error.
+
+    It has the suffix of `path`, and its folder is made.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A temporary folder to write into, which becomes `output` when the block ends without error.
+
+    Raises:
+        InputError: `output` is a file or a folder that is not empty.
+    """
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise InputError(f"{output} exists already; choose a new folder.")
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if output.exists():
+            output.rmdir()
+        os.replace(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
