@@ -53,7 +53,7 @@ def test_a_sample_of_the_pixels_is_rendered_alike(clean, model):
     strength, spread = torch.tensor([0.6]), torch.tensor([0.5])
     whole, _ = simulator.thin(simulator.render(clean, fields, strength, spread), fields, 3)
     sample = simulator.render(*simulator.thin(clean, fields, 3), strength, spread)
-    tolerance = 0.05 if issubclass(model, PathBlur) else 1e-5  # a sample of blur looks at every other moment only
+    tolerance = 0.05 if issubclass(model, PathBlur) else 1e-5  # a sample of blur looks at fewer moments
     torch.testing.assert_close(sample, whole, atol=tolerance, rtol=0)
 
 

@@ -99,10 +99,11 @@ def _requests(mixtures: list[Mixture], mu: list[Any], sigma: list[Any], seeds: l
 
 
 def _drawn(mixture: Mixture, sigma: float | None, seed: int) -> tuple[float, float]:
-    mu, drawn_sigma = SeverityPrior.published().sample(mixture[0], 1, seed)[0]
+    prior = SeverityPrior.published()
     if sigma is not None:
-        check_severity(mu, sigma)
-    return mu, drawn_sigma if sigma is None else sigma
+        return prior.sample_mu(mixture[0], [sigma], seed)[0], sigma
+    mu, drawn_sigma = prior.sample(mixture[0], 1, seed)[0]
+    return mu, drawn_sigma
 
 
 def _or_nan(value: float | None) -> float:

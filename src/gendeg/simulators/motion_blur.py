@@ -12,7 +12,8 @@ from gendeg.simulators.base import Fields, Simulator, every, per_image, size_of
 from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 
-MOMENTS = 49  # points of time at which the exposure is sampled
+MOMENTS = 49  # points of time at which the exposure is sampled, at least
+SAMPLED_MOMENTS = 24  # of which a thinned picture looks at about so many
 LONGEST = 0.25  # extent of the longest path, relative to the short side
 
 
@@ -34,7 +35,10 @@ class PathBlur(Simulator):
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """The path, centred so that the picture stays in place, and the moving light with a mirrored margin."""
-        path = self.path(streams)
+        longest = math.ceil(LONGEST * min(size_of(clean)))  # pixels; no gaps wider than about one
+        path = F.interpolate(
+            self.path(streams).transpose(1, 2), size=max(MOMENTS, longest), mode="linear", align_corners=True
+        ).transpose(1, 2)
         path = path - (path.amax(1, keepdim=True) + path.amin(1, keepdim=True)) / 2
         radius = path.norm(dim=2).amax(1)[:, None, None].clamp_min(1e-6)
         light = srgb_to_linear(clean)
@@ -145,9 +149,10 @@ def _path_kernel(path: Tensor, size: list[int]) -> Tensor:
 
 
 def _gather_at(clean: Tensor, fields: Fields, path: Tensor) -> Tensor:
-    """The same mean, over every other moment, at the pixels of a thinned picture only."""
+    """The same mean, over fewer moments, at the pixels of a thinned picture only."""
     height, width = fields["source"].shape[-2:]
-    points = fields["positions"][:, None] - path[:, ::2, None]  # (B, moments, pixels, 2)
+    path = path[:, :: path.shape[1] // SAMPLED_MOMENTS]
+    points = fields["positions"][:, None] - path[:, :, None]  # (B, moments, pixels, 2)
     extent = torch.tensor([height - 1, width - 1], device=path.device).clamp_min(1)
     grid = (2 * points / extent - 1).flip(-1)
     moved = F.grid_sample(fields["source"], grid, align_corners=True)
