@@ -154,6 +154,14 @@ def test_bad_arguments(gendeg, photo_file, tmp_path, arguments, message):
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.parametrize("sigma", ["0.01", "0.1", "0.35"])
+def test_sigma_without_mu_draws_a_feasible_mu(gendeg, photo_file, tmp_path, sigma):
+    for seed in range(4):
+        arguments = ["-d", "haze", "--sigma", sigma, "--seed", seed, "-o", tmp_path / "out.png"]
+        result = gendeg("simulate", photo_file, *arguments)
+        assert result.exit_code == 0, result.output
+
+
 def test_photo_is_never_overwritten(gendeg, photo_file):
     result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", photo_file)
     assert result.exit_code == 2
