@@ -1,9 +1,15 @@
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, EulerAncestralDiscreteScheduler
 
 from gendeg.errors import InputError
-from gendeg.training.diffusion import correction_weights, min_snr_weights, predict_original, prediction_target
+from gendeg.training.diffusion import (
+    add_noise,
+    correction_weights,
+    min_snr_weights,
+    predict_original,
+    prediction_target,
+)
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
@@ -13,9 +19,19 @@ def test_the_target_gives_back_the_original(prediction_type: str) -> None:
     scheduler = DDPMScheduler(prediction_type=prediction_type, **BETAS)
     original, noise = torch.randn(3, 4, 5, 5), torch.randn(3, 4, 5, 5)
     timesteps = torch.tensor([0, 354, 800])
-    noisy = scheduler.add_noise(original, noise, timesteps)
+    noisy = add_noise(scheduler, original, noise, timesteps)
     target = prediction_target(scheduler, original, noise, timesteps)
     torch.testing.assert_close(predict_original(scheduler, noisy, target, timesteps), original, atol=1e-4, rtol=1e-4)
+
+
+def test_noise_is_that_of_ddim_whatever_the_scheduler() -> None:
+    """Bit for bit, also where the scheduler counts noise in another unit and has been used for sampling."""
+    original, noise, timesteps = torch.randn(1000, 2, 2, 2), torch.randn(1000, 2, 2, 2), torch.arange(1000)
+    expected = DDIMScheduler(**BETAS).add_noise(original, noise, timesteps)
+    euler = EulerAncestralDiscreteScheduler(**BETAS)
+    euler.set_timesteps(10)
+    for scheduler in (DDIMScheduler(**BETAS), euler):
+        assert torch.equal(add_noise(scheduler, original, noise, timesteps), expected)
 
 
 def test_velocity_agrees_with_diffusers() -> None:

@@ -14,6 +14,16 @@ def noise_levels(scheduler: Any, timesteps: Tensor) -> tuple[Tensor, Tensor]:
     return abar.sqrt(), (1 - abar).sqrt()
 
 
+def add_noise(scheduler: Any, original: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """The noisy `x_t`, as the UNet reads it.
+
+    Not `scheduler.add_noise`: that of the Euler schedulers, which count noise in another unit, gives
+    `x_0 + sigma * noise`, and knows only the timesteps that were set for sampling.
+    """
+    signal, deviation = noise_levels(scheduler, timesteps)
+    return signal * original + deviation * noise
+
+
 def prediction_target(scheduler: Any, original: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
     """What the UNet shall predict: the noise, or `v = sqrt(abar_t) * noise - sqrt(1 - abar_t) * x_0`.
 

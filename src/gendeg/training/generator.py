@@ -14,7 +14,7 @@ from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import encode_mode
 from gendeg.severity import severity_one_hot
 from gendeg.training.config import TrainingConfig, option
-from gendeg.training.diffusion import min_snr_weights, noise_levels, predict_original, prediction_target
+from gendeg.training.diffusion import add_noise, min_snr_weights, noise_levels, predict_original, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.recipe import Batch, Items, Recipe
@@ -92,7 +92,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         scheduler = self.pipeline.scheduler
         clean, degraded = self._encode(batch)
         noise, timesteps, keeps_text, keeps_image = self._draw(batch["index"], degraded)
-        noisy = scheduler.add_noise(degraded, noise, timesteps)
+        noisy = add_noise(scheduler, degraded, noise, timesteps)
         inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
         embeds = self._condition(batch, keeps_text)
         inputs = inputs.contiguous(memory_format=torch.channels_last)

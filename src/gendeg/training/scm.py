@@ -12,7 +12,7 @@ from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import decode_scaled, encode_mode
 from gendeg.severity import Severity
 from gendeg.training.config import TrainingConfig, option
-from gendeg.training.diffusion import correction_weights, predict_original
+from gendeg.training.diffusion import add_noise, correction_weights, predict_original
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.metrics import MeanByName, psnr
@@ -78,7 +78,7 @@ class SCMRecipe(Recipe[SCMConfig]):
         noise = torch.stack([torch.randn(degraded.shape[1:], generator=g) for g in generators]).to(degraded)
         levels = scheduler.config.num_train_timesteps
         timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(degraded.device)
-        noisy = scheduler.add_noise(degraded, noise, timesteps)
+        noisy = add_noise(scheduler, degraded, noise, timesteps)
         severities = list(Severity(batch["mu"].cpu().double().numpy(), batch["sigma"].cpu().double().numpy()))
         embeds = pipe.condition(pipe.encode_prompt(batch["prompt"]), severities)
         prediction = pipe.unet(torch.cat([noisy, clean], dim=1), timesteps, embeds).sample.float()
