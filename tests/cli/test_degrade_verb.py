@@ -77,6 +77,25 @@ def test_own_prior(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
     assert "This prior knows haze, not rain" in result.stderr
 
 
+def test_calibration_is_recorded(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
+    arguments = ["-d", "haze", "--mu", 0.02, "--sigma", 0.05, "--calibrate", "--model", tiny_pipeline_folder]
+    gendeg("degrade", photo_folder, *arguments, "-o", tmp_path / "out")
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
+    assert len(rows) == 3
+    for row in rows:
+        assert row["calibrated"] == (abs(row["achieved_mu"] - 0.02) < 0.003)
+    result = gendeg("degrade", photo_folder / "a.png", *arguments, "--mu", 0.6, "-o", tmp_path / "out.png")
+    assert "as close to mu as its bounds allow" in result.output
+
+
+def test_bad_settings_end_a_folder_at_once(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
+    arguments = ["--model", tiny_pipeline_folder, "--alignment", "best", "-o", tmp_path / "out"]
+    result = gendeg("degrade", photo_folder, "-d", "haze", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("out/**/*.png"))
+
+
 def test_too_small_photo(gendeg, tiny_pipeline_folder, tmp_path):
     PIL.Image.new("RGB", (1, 1)).save(tmp_path / "one.png")
     result = gendeg(

@@ -129,6 +129,12 @@ def test_output_inside_the_photo_folder_is_not_an_input(gendeg, photo_folder):
         assert "3 of 3 images" in result.output
 
 
+def test_a_folder_does_not_fit_into_a_file(gendeg, photo_folder, tmp_path):
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out.png")
+    assert result.exit_code == 2
+    assert "give a folder" in result.stderr
+
+
 def test_photos_that_differ_in_suffix_only(gendeg, photo_folder, tmp_path):
     (photo_folder / "a.webp").write_bytes((photo_folder / "park" / "c.webp").read_bytes())
     gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out")

@@ -27,7 +27,9 @@ def degrade(
     alignment: Annotated[
         str, typer.Option(help="How image and target come to agree: auto, transfer, paper, scm, target or none.")
     ] = "auto",
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Scale the degradation until mu is met.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Scale the degradation so that mu is met, within bounds.")
+    ] = False,
     resolution: Annotated[
         int | None, typer.Option(help="Short side in pixels to work at; the result keeps the photo's size.")
     ] = None,

@@ -14,7 +14,7 @@ import typer
 from gendeg import __version__
 from gendeg.cli.metadata import METADATA, Metadata, Row
 from gendeg.cli.plan import Job, check_request, parse_degradations, plan_folder, plan_photo
-from gendeg.errors import GenDegError
+from gendeg.errors import ImageError, InputError
 from gendeg.imaging import IMAGE_SUFFIXES, find_images, read_image, write_image
 from gendeg.output import GenDegOutput
 from gendeg.severity import Severity
@@ -75,8 +75,19 @@ def run(order: Order) -> None:
         _run_photo(plan_photo(order.photo, names[0], order.output, order.seed, order.save_target), order)
         return
     root = order.photo if is_folder else order.photo.parent
-    photos = [path for path in find_images(root) if order.output not in path.parents] if is_folder else [order.photo]
+    photos = _photos_outside(order.photo, order.output) if is_folder else [order.photo]
     _run_folder(plan_folder(photos, root, names, order.output, order.seed, order.save_target), root, order)
+
+
+def _photos_outside(folder: Path, output: Path) -> list[Path]:
+    """Photos of a folder; an output folder that lies in it is not an input.
+
+    Raises:
+        InputError: the output is called like an image file.
+    """
+    if output.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{folder} is a folder, which does not fit into the one file {output}; give a folder.")
+    return [path for path in find_images(folder) if output.resolve() not in path.resolve().parents]
 
 
 def _run_photo(job: Job, order: Order) -> None:
@@ -85,6 +96,8 @@ def _run_photo(job: Job, order: Order) -> None:
     result = engine.degrade(engine.prepare(photo), job.degradation, job.seed)
     _write(job, result)
     typer.echo(f"{job.output}: requested {_describe(result.requested[0])}; achieved {_describe(result.achieved[0])}")
+    if result.calibrated == [False]:
+        typer.echo("Calibration came as close to mu as its bounds allow.")
 
 
 def _run_folder(jobs: list[Job], root: Path, order: Order) -> None:
@@ -111,19 +124,19 @@ def _file_name(job: Job, order: Order) -> str:
     return job.output.relative_to(order.output).as_posix()
 
 
-def _make(jobs: list[Job], root: Path, order: Order, metadata: Metadata) -> dict[Path, GenDegError]:
+def _make(jobs: list[Job], root: Path, order: Order, metadata: Metadata) -> dict[Path, ImageError]:
     """Make images and record them; returns the photos that failed, with the reason."""
     from tqdm import tqdm
 
     engine = order.load()
-    failures: dict[Path, GenDegError] = {}
+    failures: dict[Path, ImageError] = {}
     with tqdm(total=len(jobs), unit="image", disable=None) as progress:
         for photo, group in groupby(jobs, key=lambda job: job.photo):
             try:
                 for row in _degrade_photo(photo, group, root, order, engine):
                     metadata.add(row)
                     progress.update()
-            except GenDegError as error:
+            except ImageError as error:
                 failures[photo] = error
     return failures
 
@@ -160,6 +173,8 @@ def _row(job: Job, result: GenDegOutput, root: Path, order: Order) -> Row:
         "seed": job.seed,
         "version": __version__,
     }
+    if result.calibrated is not None:
+        row["calibrated"] = result.calibrated[0]
     if result.parameters:
         row["parameters"] = json.dumps(result.parameters[0])
     return row
