@@ -56,3 +56,13 @@ def test_split_is_by_name_of_the_clean_image(tmp_path: Path) -> None:
     train, validation = split_pairs(pairs, "train"), split_pairs(pairs, "validation")
     assert len(train) + len(validation) == 60
     assert 0 < len(validation) < 10
+
+
+def test_same_name_in_two_sub_folders_is_two_pairs(tmp_path: Path) -> None:
+    for name in ("park/1.png", "street/1.png"):
+        write_pair(tmp_path / "haze", name)
+    pairs = list_pairs(tmp_path)
+    assert [pair.clean.parent.name for pair in pairs] == [pair.degraded.parent.name for pair in pairs]
+    write(tmp_path / "haze" / "target" / "park" / "1.jpg")
+    with pytest.raises(InputError, match="differ in suffix only"):
+        list_pairs(tmp_path)

@@ -27,7 +27,7 @@ class PairPaths:
 
 
 def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -> list[PairPaths]:
-    """Find pairs of images of the same name.
+    """Find pairs of images of the same name, in the same sub-folder if there are any.
 
     Args:
         folder: `<folder>/<degradation>/<set>/{input,target}/*`, where `<set>` may be left out; a mixture's folder is
@@ -39,7 +39,8 @@ def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -
         Pairs sorted by path. Suffixes may differ between input and target.
 
     Raises:
-        InputError: no `input` folder, an input without target, or a folder that names no degradation.
+        InputError: no `input` folder, an input without target, images that differ in suffix only, or a folder that
+            names no degradation.
         ImageError: an `input` folder without images.
     """
     root = Path(folder)
@@ -54,12 +55,21 @@ def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -
 
 def _pairs_of(inputs: Path, root: Path, degradation: str | None) -> list[PairPaths]:
     mixture = parse_mixture(degradation) if degradation else _mixture_from_path(inputs, root)
-    targets = {path.stem: path for path in find_images(inputs.parent / TARGET)}
-    images = find_images(inputs)
-    missing = [path.name for path in images if path.stem not in targets]
+    images = _by_name(inputs)
+    targets = _by_name(inputs.parent / TARGET)
+    missing = [path.name for name, path in images.items() if name not in targets]
     if missing:
         raise InputError(f"{inputs.parent / TARGET} lacks {len(missing)} of {len(images)} targets, e.g. {missing[0]}.")
-    return [PairPaths(path, targets[path.stem], mixture) for path in images]
+    return [PairPaths(path, targets[name], mixture) for name, path in images.items()]
+
+
+def _by_name(folder: Path) -> dict[Path, Path]:
+    """Image files by their path below the folder, without suffix."""
+    images = find_images(folder)
+    named = {path.relative_to(folder).with_suffix(""): path for path in images}
+    if len(named) < len(images):
+        raise InputError(f"{folder} has images that differ in suffix only; rename them, so that pairs are unique.")
+    return named
 
 
 def _mixture_from_path(inputs: Path, root: Path) -> Mixture:
