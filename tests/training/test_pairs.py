@@ -107,9 +107,14 @@ def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
         "degradation": ["low light"] * len(images),
         "caption": ["a photo"] * len(images),
     }
-    datasets.Dataset.from_dict(rows).save_to_disk(tmp_path / "rows")
-    pairs = training_pairs(TrainingConfig(datasets=[str(tmp_path / "rows")], resolution=16))
+    saved = datasets.Dataset.from_dict(rows)
+    saved.save_to_disk(tmp_path / "rows")
+    datasets.DatasetDict({"test": saved.select([0]), "train": saved}).save_to_disk(tmp_path / "splits")
+    pairs, of_splits = (
+        training_pairs(TrainingConfig(datasets=[str(tmp_path / name)], resolution=16)) for name in ("rows", "splits")
+    )
     item = pairs[0]
+    assert torch.equal(of_splits[0]["clean"], item["clean"])
     assert item["degradation"] == "low_light"
     assert item["prompt"] == "a photo, in low-light conditions"
     assert item["degraded"].mean().item() == pytest.approx(item["clean"].mean().item() / 2, abs=0.01)

@@ -54,6 +54,8 @@ def _load(name: str) -> Any:
         import datasets
     except ImportError as error:
         raise MissingExtraError(f'Data set {name} needs `datasets`: pip install "gendeg[training]".') from error
+    if (Path(name) / "dataset_dict.json").is_file():  # several splits, as `save_to_disk` writes them
+        return datasets.load_from_disk(str(Path(name) / "train"))
     if (Path(name) / "state.json").is_file():
         return datasets.load_from_disk(name)
     return datasets.load_dataset(name, split="train")
