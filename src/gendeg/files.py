@@ -35,16 +35,19 @@ def new_folder(output: Path) -> Iterator[Path]:
     """A temporary folder to write into, which becomes `output` when the block ends without error.
 
     Raises:
-        InputError: `output` is a file or a folder that is not empty.
+        InputError: `output` is a file or a folder that is not empty, or it cannot be written.
     """
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise InputError(f"{output} exists already; choose a new folder.")
+    output = output.absolute()  # "." has no name of its own
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         yield temporary
         if output.exists():
             output.rmdir()
         os.replace(temporary, output)
+    except OSError as error:
+        raise InputError(f"Cannot write {output}: {error}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

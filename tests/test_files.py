@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import pytest
+
+from gendeg.errors import InputError
+from gendeg.files import new_folder
+
+
+def test_new_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="Cannot write"), new_folder(tmp_path / "file" / "sub"):
+        pass
+
+
+def test_new_folder_may_be_the_empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with new_folder(Path(".")) as folder:
+        (folder / "a.txt").write_text("a")
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty", "a.txt"]
+
+
+def test_new_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Cannot write"), new_folder(tmp_path / "new") as folder:
+        (folder / "missing" / "a.txt").write_text("a")
+    assert not list(tmp_path.iterdir())
