@@ -34,6 +34,16 @@ def test_unknown_setting_and_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [("max_steps: [1", "not YAML"), ("- max_steps", "holds no settings"), ("photos: streets", r"photos: \[streets\]")],
+)
+def test_broken_settings_file(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "run.yaml").write_text(content)
+    with pytest.raises(InputError, match=message):
+        parse_config(TrainingConfig, ["--config", str(tmp_path / "run.yaml")])
+
+
+@pytest.mark.parametrize(
     ("path", "config_class"),
     [
         ("gendeg-tiny/autoencoder.yaml", AutoencoderConfig),

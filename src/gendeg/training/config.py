@@ -10,6 +10,7 @@ import yaml
 from transformers import HfArgumentParser
 
 from gendeg.errors import InputError
+from gendeg.files import whole_file
 
 C = TypeVar("C", bound="TrainingConfig")
 
@@ -61,7 +62,8 @@ class TrainingConfig:
 
     def save(self, path: Path) -> None:
         """Write all settings as YAML, ready for `--config`."""
-        path.write_text(yaml.safe_dump(asdict(self), sort_keys=False))
+        with whole_file(path) as temporary:
+            temporary.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
 
 
 def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) -> C:
@@ -72,7 +74,7 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
         arguments: command line without program name; default `sys.argv[1:]`.
 
     Raises:
-        InputError: the YAML file is missing or has a setting that the recipe does not know.
+        InputError: the YAML file is missing, broken, or has a setting that the recipe does not know.
     """
     parser = HfArgumentParser(config_class)
     parser.add_argument("--config", help="YAML file with any of these settings.")
@@ -87,9 +89,18 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
 def _read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"No settings file at {path}.")
-    settings = yaml.safe_load(path.read_text()) or {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} holds no settings; give lines such as `max_steps: 1000`.")
     known = [item.name for item in fields(config_class)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {', '.join(known)}.")
+    lists = [name for name, value in asdict(config_class()).items() if isinstance(value, list)]
+    for name in set(lists) & set(settings):
+        if not isinstance(settings[name], list):
+            raise InputError(f"{path}: {name} is a list; write `{name}: [{settings[name]}]`.")
     return settings

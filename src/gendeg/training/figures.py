@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gendeg.files import whole_file
 from gendeg.imaging import to_pil, write_image
 from gendeg.severity import Severity
 
@@ -41,7 +42,7 @@ def severity_report(requested: Severity, achieved: Severity, names: Sequence[str
         numbers[f"{name} correlation"] = float(np.corrcoef(wanted, got)[0, 1])
         numbers[f"{name} error"] = float(np.abs(wanted - got).mean())
     axes[0].legend(fontsize=7)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)
     plt.close(figure)
     return numbers
