@@ -60,6 +60,17 @@ def test_generator(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Pat
     assert (folder / "validation" / "severity-0000002.png").is_file()
 
 
+def test_validation_takes_pairs_beyond_the_range_of_requests(
+    photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path
+) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path)
+    items = validation_items(config)
+    items[0] |= {"mu": torch.tensor(0.8), "sigma": torch.tensor(0.4)}
+    items[1] |= {"mu": torch.tensor(0.5), "sigma": torch.tensor(0.45)}
+    numbers = GeneratorRecipe(config, load_generator(config)).validate(items, tmp_path, 1)
+    assert numbers["mu error"] > 0
+
+
 def test_projections_have_their_own_learning_rate(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
     config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"), train_text_encoder=True)
     recipe = GeneratorRecipe(config, load_generator(config))

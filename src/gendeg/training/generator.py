@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gendeg.errors import InputError
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import encode_mode
-from gendeg.severity import severity_one_hot
+from gendeg.severity import MU_RANGE, SIGMA_RANGE, severity_one_hot
 from gendeg.training.config import TrainingConfig, option
 from gendeg.training.diffusion import add_noise, min_snr_weights, noise_levels, predict_original, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
@@ -148,8 +148,8 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         output = self.pipeline(
             [item["clean"] for item in items],
             [item["degradation"] for item in items],
-            [item["mu"].item() for item in items],
-            [item["sigma"].item() for item in items],
+            [min(item["mu"].item(), MU_RANGE[1]) for item in items],  # beyond its range a severity is in the last bin
+            [min(item["sigma"].item(), SIGMA_RANGE[1]) for item in items],
             [item["prompt"] for item in items],
             generator=[torch.Generator().manual_seed(index) for index in range(len(items))],
             output_type="pt",
