@@ -31,6 +31,16 @@ def test_sample(gendeg):
     assert gendeg("prior", "sample", "rain", "-n", -1).exit_code == 2
 
 
+def test_mode_of_a_sample(gendeg, tmp_path):
+    prior = SeverityPrior(SeverityPrior.published().statistics, random_fraction=1)
+    prior.save(tmp_path / "prior.json")
+    options = ("prior", "sample", "rain", "-n", 5, "--prior", tmp_path / "prior.json")
+    as_saved, official = gendeg(*options), gendeg(*options, "--mode", "official")
+    assert as_saved.stdout == gendeg(*options, "--mode", "paper").stdout
+    assert as_saved.stdout != official.stdout
+    assert len(official.stdout.splitlines()) == 6
+
+
 def test_measure(gendeg, tmp_path):
     rng = np.random.default_rng(0)
     for name, offset in [("near", 0.1), ("far", 0.2)]:
@@ -52,6 +62,17 @@ def test_measure(gendeg, tmp_path):
     assert [source.pairs for source in prior.statistics[prior.degradations[0]].sets] == [2, 2]
     mu = prior.sample("haze", 500, 0)[:, 0]
     assert ((np.abs(mu - 0.1) < 0.01) | (np.abs(mu - 0.2) < 0.01)).all()
+
+
+def test_measure_without_a_readable_pair(gendeg, tmp_path):
+    for kind in ("input", "target"):
+        (tmp_path / "haze" / kind).mkdir(parents=True)
+        (tmp_path / "haze" / kind / "a.png").write_text("broken")
+    result = gendeg("prior", "measure", tmp_path, "-o", tmp_path / "prior.json")
+    assert result.exit_code == 2
+    assert "None of the 1 pairs" in result.stderr
+    assert "a.png" in result.stderr
+    assert not (tmp_path / "prior.json").exists()
 
 
 def test_not_a_prior(gendeg, tmp_path):

@@ -29,10 +29,10 @@ PriorMode = Annotated[
 ]
 
 
-def _open(prior: Path | None, mode: Mode = Mode.PAPER) -> "SeverityPrior":
+def _open(prior: Path | None) -> "SeverityPrior":
     from gendeg.priors import SeverityPrior
 
-    return SeverityPrior.load(prior) if prior else SeverityPrior.published(mode.value)
+    return SeverityPrior.load(prior) if prior else SeverityPrior.published()
 
 
 @prior_app.command()
@@ -76,13 +76,20 @@ def sample(
     number: Annotated[int, typer.Option("--number", "-n", help="How many.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     prior: PriorFile = None,
-    mode: PriorMode = Mode.PAPER,
+    mode: Annotated[
+        Mode | None, typer.Option(help="What a random draw redraws, see measure. [default: the prior's own]")
+    ] = None,
 ) -> None:
     """Draw severities; prints mu,sigma lines.
 
     gendeg prior sample haze -n 1000 --seed 1 > severities.csv
     """
-    draws = _open(prior, mode).sample(degradation, number, seed)
+    from gendeg.priors import SeverityPrior
+
+    known = _open(prior)
+    if mode is not None:
+        known = SeverityPrior(known.statistics, mode.value, known.random_fraction)
+    draws = known.sample(degradation, number, seed)
     typer.echo("mu,sigma")
     for mu, sigma in draws:
         typer.echo(f"{mu:.6f},{sigma:.6f}")
@@ -108,11 +115,16 @@ def measure(
     Pairs that cannot be read are listed at the end, and the exit status is 1.
     """
     from gendeg.data.paired import list_pairs
+    from gendeg.errors import ImageError
     from gendeg.priors import SeverityPrior
+    from gendeg.priors.statistics import measure_pairs
 
     pairs = list_pairs(folder, degradation)
     failures: list[str] = []
-    known = SeverityPrior.from_pairs(_readable(pairs, failures), mode=mode.value, original_size=original_size)
+    measured = measure_pairs(_readable(pairs, failures), original_size)
+    if len(failures) == len(pairs):
+        raise ImageError("\n".join([f"None of the {len(pairs)} pairs in {folder} could be used:", *failures]))
+    known = SeverityPrior.from_severities(*measured, mode=mode.value)
     known.save(output)
     typer.echo(f"{output}: measured on {len(pairs) - len(failures)} pairs; look at it with")
     typer.echo(f"  gendeg prior show --prior {output} -o prior.png")
