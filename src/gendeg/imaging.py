@@ -97,11 +97,9 @@ def to_batch(images: Image) -> tuple[list[Tensor], bool]:
     Raises:
         ImageError: not images, an empty list, other types of values, NaN, or floats outside [0, 1].
     """
-    if isinstance(images, (list, tuple)):
-        if not images:
+    if isinstance(images, (list, tuple)) or (isinstance(images, (np.ndarray, Tensor)) and images.ndim == 4):
+        if len(images) == 0:
             raise ImageError("Got an empty list of images; give at least one.")
-        return [to_tensor(image) for image in images], False
-    if isinstance(images, (np.ndarray, Tensor)) and images.ndim == 4:
         return [to_tensor(image) for image in images], False
     return [to_tensor(images)], True
 

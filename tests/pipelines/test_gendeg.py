@@ -136,6 +136,18 @@ def test_given_noise_replaces_the_generator(tiny_pipeline, photo):
     assert torch.equal(first.images, second.images)
 
 
+def test_severities_as_arrays(tiny_pipeline, photo):
+    draws = gendeg.SeverityPrior.published().sample("haze", 2, seed=0)
+    out = tiny_pipeline(photo, "haze", draws[:, 0], draws[:, 1])
+    assert out.requested.mu.tolist() == draws[:, 0].tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_photo_and_pipeline_on_the_gpu(tiny_pipeline, photo_tensor):
+    out = tiny_pipeline.to("cuda")(photo_tensor.cuda(), "haze", mu=0.1, sigma=0.05, output_type="np")
+    assert np.array_equal(out.targets[0], photo_tensor.permute(1, 2, 0).numpy())
+
+
 def test_mixture(tiny_pipeline, photo):
     out = tiny_pipeline(photo, "rain+haze", mu=0.1, sigma=0.1)
     assert len(out) == 1
@@ -174,6 +186,9 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"mu": 0.01, "sigma": 0.3}, SeverityError, "infeasible"),
         ({"mu": [0.1, 0.2], "sigma": [0.1] * 3}, InputError, "mu has 2 entries for 3 images"),
         ({"generator": [torch.Generator()] * 2, "mu": [0.1] * 3}, InputError, "generator has 2 entries"),
+        ({"degradation": []}, InputError, "degradation has 0 entries for 1 images"),
+        ({"latents": torch.zeros(1, 4, 3, 3)}, InputError, "prepare_images"),
+        ({"image": np.zeros((0, 32, 32, 3), np.uint8)}, ImageError, "empty"),
         ({"alignment": "best"}, InputError, "'transfer'"),
         ({"output_type": "jpg"}, InputError, "'pil'"),
         ({"num_inference_steps": 0}, InputError, "at least 1"),

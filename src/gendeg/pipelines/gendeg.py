@@ -22,7 +22,7 @@ from gendeg.pipelines.calibration import calibrate as calibrate_mean
 from gendeg.pipelines.guidance import branch_weights, guided_prediction
 from gendeg.pipelines.latents import decode_scaled, spatial_factor
 from gendeg.pipelines.prepared import PreparedImage, prepare_image, working_size
-from gendeg.pipelines.requests import Generator, Request, build_requests, per_image
+from gendeg.pipelines.requests import Generator, Request, build_requests, is_list, per_image
 from gendeg.priors import SeverityPrior
 from gendeg.severity import Severity, measure_severity, severity_one_hot
 
@@ -214,7 +214,7 @@ class GenDegPipeline(DiffusionPipeline):
 
         # 3. Denoise, together where the working sizes agree
         weights = branch_weights(text_scale, image_scale)
-        noise = None if latents is None else per_image("latents", list(latents), len(photos))
+        noise = None if latents is None else _check_latents(list(latents), photos)
         results: list[Tensor] = [torch.empty(0)] * len(photos)
         for members in _group_by_shape([photo.latents for photo in photos]):
             denoised = self._denoise(
@@ -223,7 +223,7 @@ class GenDegPipeline(DiffusionPipeline):
                 null_embeds,
                 weights,
                 steps,
-                [generator[i] for i in members] if isinstance(generator, list) else generator,
+                [generator[i] for i in members] if is_list(generator) else generator,
                 None if noise is None else torch.stack([noise[i] for i in members]),
                 callback_on_step_end,
             )
@@ -374,8 +374,19 @@ class GenDegPipeline(DiffusionPipeline):
 
 def _broadcast(photos: list[PreparedImage], values: tuple[Any, ...]) -> list[PreparedImage]:
     """Repeat a photo that came alone once per entry of the lists that came with it."""
-    lengths = [len(value) for value in values if isinstance(value, (list, tuple))]
-    return photos * max(lengths) if len(photos) == 1 and lengths else photos
+    lengths = [len(value) for value in values if is_list(value)]
+    return photos * max(lengths) if len(photos) == 1 and any(lengths) else photos
+
+
+def _check_latents(latents: list[Tensor], photos: list[PreparedImage]) -> list[Tensor]:
+    """Initial latents, one per photo and of the shape of its clean latents."""
+    for noise, photo in zip(per_image("latents", latents, len(photos)), photos, strict=True):
+        if noise.shape != photo.latents.shape:
+            raise InputError(
+                f"latents are {tuple(noise.shape)} where {tuple(photo.latents.shape)} is needed: the shape of "
+                "pipe.prepare_images(image)[i].latents."
+            )
+    return latents
 
 
 def _columns(rows: list[tuple[Any, Any]]) -> Any:

@@ -18,6 +18,8 @@ MIN_WORKING_SIDE = 32  # a very wide panorama keeps at least this many rows
 class PreparedImage:
     """A clean photo with everything the generator needs of it, reusable for any number of calls.
 
+    Images are on the CPU, latents on the device of the generator.
+
     Attributes:
         clean: the photo at its own size, (3, H, W) in [0, 1].
         working: the photo at the working resolution, (3, h, w) in [0, 1].
@@ -33,6 +35,7 @@ class PreparedImage:
 
 def prepare_image(vae: Any, clean: Tensor, size: tuple[int, int], multiple: int, device: torch.device) -> PreparedImage:
     """Encode a photo (3, H, W) in [0, 1] at a working `size` (height, width), padded to a `multiple` of pixels."""
+    clean = clean.cpu()  # alignment works there, where a large photo fits
     working = resize(clean, size)
     padded = pad_to_multiple(working[None].to(device), multiple)
     latents = encode_mode(vae, padded)

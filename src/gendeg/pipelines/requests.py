@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from gendeg.degradations import Mixture, build_prompt, parse_mixture
@@ -61,11 +62,16 @@ def per_image(name: str, value: Any, count: int) -> list[Any]:
     Raises:
         InputError: the list has another length.
     """
-    if not isinstance(value, (list, tuple)):
+    if not is_list(value):
         return [value] * count
     if len(value) != count:
         raise InputError(f"{name} has {len(value)} entries for {count} images; give one value, or one per image.")
     return list(value)
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value is one per image: a list, a tuple, or an array such as `SeverityPrior.sample` returns."""
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _complete_severity(
