@@ -129,6 +129,21 @@ def test_output_inside_the_photo_folder_is_not_an_input(gendeg, photo_folder):
         assert "3 of 3 images" in result.output
 
 
+def test_output_around_the_photo_folder(gendeg, photo_folder):
+    result = gendeg("simulate", photo_folder, "-d", "haze", "--mu", "0.1", "-o", photo_folder.parent)
+    assert "3 of 3 images" in result.output
+
+
+def test_new_images_never_lie_among_the_photos(gendeg, photo_folder):
+    before = contents(photo_folder)
+    haze = photo_folder.rename(photo_folder.with_name("haze"))
+    for output in (haze, haze.parent):
+        result = gendeg("simulate", haze, "-d", "haze", "--mu", "0.1", "-o", output)
+        assert result.exit_code == 2
+        assert "among the photos" in result.stderr
+    assert contents(haze) == before
+
+
 def test_a_folder_does_not_fit_into_a_file(gendeg, photo_folder, tmp_path):
     result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out.png")
     assert result.exit_code == 2

@@ -75,19 +75,23 @@ def run(order: Order) -> None:
         _run_photo(plan_photo(order.photo, names[0], order.output, order.seed, order.save_target), order)
         return
     root = order.photo if is_folder else order.photo.parent
-    photos = _photos_outside(order.photo, order.output) if is_folder else [order.photo]
+    photos = _photos_outside(order.photo, order.output, names) if is_folder else [order.photo]
     _run_folder(plan_folder(photos, root, names, order.output, order.seed, order.save_target), root, order)
 
 
-def _photos_outside(folder: Path, output: Path) -> list[Path]:
+def _photos_outside(folder: Path, output: Path, names: Sequence[str]) -> list[Path]:
     """Photos of a folder; an output folder that lies in it is not an input.
 
     Raises:
-        InputError: the output is called like an image file.
+        InputError: the output is called like an image file, or the images made would lie among the photos.
     """
     if output.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{folder} is a folder, which does not fit into the one file {output}; give a folder.")
-    return [path for path in find_images(folder) if output.resolve() not in path.resolve().parents]
+    photos, results = folder.resolve(), output.resolve()
+    if results == photos or any((results / name) in (photos, *photos.parents) for name in names):
+        raise InputError(f"In {output} the new images would lie among the photos of {folder}; choose another folder.")
+    paths = find_images(folder)
+    return [path for path in paths if results not in path.resolve().parents] if photos in results.parents else paths
 
 
 def _run_photo(job: Job, order: Order) -> None:
