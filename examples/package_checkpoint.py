@@ -1,4 +1,4 @@
-"""Put a trained pipeline into the package, in half precision.
+"""Put a trained pipeline into the package, in half precision (its small text encoder in full).
 
 python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm --output src/gendeg/resources/checkpoints/gendeg-tiny
 
@@ -32,6 +32,7 @@ def main(
 ) -> None:
     """Write the pipeline's weights as float16 safetensors."""
     pipe = GenDegPipeline.from_pretrained(pipeline, torch_dtype=torch.float32).to(torch.float16)
+    pipe.text_encoder.to(torch.float32)  # transformers loads weights in the type they were saved in, diffusers in float32
     temporary = output.with_name(f"{output.name}.partial")
     pipe.save_pretrained(temporary)
     clean_configs(temporary)
