@@ -41,6 +41,13 @@ def test_with_a_list_of_generators_a_sample_does_not_depend_on_its_batch(tiny_pi
         torch.testing.assert_close(alone.images[0], together.images[i], atol=1e-5, rtol=0)
 
 
+def test_generators_as_a_tuple(tiny_pipeline, photo):
+    generators = tuple(seeded(i) for i in range(2))
+    out = tiny_pipeline([photo] * 2, "haze", 0.1, 0.05, generator=generators, output_type="pt")
+    again = tiny_pipeline([photo] * 2, "haze", 0.1, 0.05, generator=[seeded(0), seeded(1)], output_type="pt")
+    assert torch.equal(out.images, again.images)
+
+
 def test_one_photo_with_many_degradations_is_encoded_once(tiny_pipeline, photo, monkeypatch):
     calls = []
     encode = tiny_pipeline.vae.encode

@@ -223,7 +223,7 @@ class GenDegPipeline(DiffusionPipeline):
                 null_embeds,
                 weights,
                 steps,
-                [generator[i] for i in members] if is_list(generator) else generator,
+                [generator[i] for i in members] if isinstance(generator, (list, tuple)) else generator,
                 None if noise is None else torch.stack([noise[i] for i in members]),
                 callback_on_step_end,
             )
