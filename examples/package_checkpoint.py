@@ -1,6 +1,7 @@
 """Put a trained pipeline into the package, in half precision (its small text encoder in full).
 
-python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm --output src/gendeg/resources/checkpoints/gendeg-tiny
+python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \\
+    --output src/gendeg/resources/checkpoints/gendeg-tiny
 
 The model card (`README.md`) of the packaged checkpoint is written by hand and stays as it is.
 """
@@ -32,7 +33,7 @@ def main(
 ) -> None:
     """Write the pipeline's weights as float16 safetensors."""
     pipe = GenDegPipeline.from_pretrained(pipeline, torch_dtype=torch.float32).to(torch.float16)
-    pipe.text_encoder.to(torch.float32)  # transformers loads weights in the type they were saved in, diffusers in float32
+    pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
     temporary = output.with_name(f"{output.name}.partial")
     pipe.save_pretrained(temporary)
     clean_configs(temporary)
