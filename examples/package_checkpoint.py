@@ -1,6 +1,6 @@
-"""Put a trained pipeline into the package, in half precision (its small text encoder in full).
+r"""Put a trained pipeline into the package, in half precision (its small text encoder in full).
 
-python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \\
+python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \
     --output src/gendeg/resources/checkpoints/gendeg-tiny
 
 The model card (`README.md`) of the packaged checkpoint is written by hand and stays as it is.
