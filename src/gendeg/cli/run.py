@@ -20,6 +20,7 @@ from gendeg.output import GenDegOutput
 from gendeg.severity import Severity
 
 EXIT_SOME_FAILED = 1
+JPEG_XL = ".jxl"  # read and written by a plugin of Pillow only
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,23 @@ def run(order: Order) -> None:
         check_request(names, order.photo, order.output)
         _run_photo(plan_photo(order.photo, names[0], order.output, order.seed, order.save_target), order)
         return
+    if not is_folder:
+        _refuse_other_format(order.output)
     root = order.photo if is_folder else order.photo.parent
     photos = _photos_outside(order.photo, order.output, names) if is_folder else [order.photo]
     _run_folder(plan_folder(photos, root, names, order.output, order.seed, order.save_target), root, order)
+
+
+def _refuse_other_format(output: Path) -> None:
+    """A single photo's output that is called like an image file is not meant to be a folder.
+
+    Raises:
+        InputError: its ending is that of an image format that gendeg does not write.
+    """
+    others = {JPEG_XL, *PIL.Image.registered_extensions()} - IMAGE_SUFFIXES
+    if output.suffix.lower() in others and not output.is_dir():
+        accepted = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise InputError(f"{output}: gendeg does not write {output.suffix}; use one of {accepted}, or give a folder.")
 
 
 def _photos_outside(folder: Path, output: Path, names: Sequence[str]) -> list[Path]:
