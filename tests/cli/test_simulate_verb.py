@@ -109,6 +109,16 @@ def test_other_settings_need_overwrite(gendeg, photo_folder, tmp_path):
     assert [row["requested_mu"] for row in rows(tmp_path / "out")] == [0.2] * 3
 
 
+@pytest.mark.parametrize("option", ["--mu", "--sigma"])
+def test_a_severity_that_is_left_out_is_another_setting(gendeg, photo_folder, tmp_path, option):
+    arguments = ("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out")
+    gendeg(*arguments, option, 0.1)
+    result = gendeg(*arguments)
+    assert result.exit_code == 2
+    assert f"{option[2:]}_given=True, now asked for False" in result.stderr
+    assert "0 of them new" in gendeg(*arguments, option, 0.1).output
+
+
 def test_corrupt_photos_do_not_stop_the_others(gendeg, photo_folder, tmp_path):
     (photo_folder / "broken.png").write_bytes((photo_folder / "a.png").read_bytes()[:500])
     (photo_folder / "text.jpg").write_text("not an image")
@@ -148,6 +158,20 @@ def test_a_folder_does_not_fit_into_a_file(gendeg, photo_folder, tmp_path):
     result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out.png")
     assert result.exit_code == 2
     assert "give a folder" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["gif", "GIF", "jxl"])
+def test_a_single_file_of_another_format_is_refused(gendeg, photo_file, tmp_path, suffix):
+    result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", tmp_path / f"out.{suffix}")
+    assert result.exit_code == 2
+    assert ".png" in result.stderr
+    assert not (tmp_path / f"out.{suffix}").exists()
+
+
+def test_an_output_folder_may_have_a_dot_in_its_name(gendeg, photo_file, tmp_path):
+    result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", tmp_path / "out.v2")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.v2" / "haze" / "photo.png").is_file()
 
 
 def test_photos_that_differ_in_suffix_only(gendeg, photo_folder, tmp_path):

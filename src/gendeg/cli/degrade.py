@@ -68,6 +68,7 @@ def degrade(
     `datasets.load_dataset("imagefolder", data_dir="<output>")` reads it. Run the same command again to go on after an
     interruption. Photos that cannot be read are listed at the end, and the exit status is 1.
     """
+    from gendeg.cli.metadata import severity_settings
     from gendeg.cli.run import Order, run
     from gendeg.degradations import build_prompt, parse_mixture
     from gendeg.severity import check_severity
@@ -75,7 +76,6 @@ def degrade(
     check_severity(mu, sigma)
 
     def settings(name: str) -> dict[str, Any]:
-        given = {"requested_mu": mu, "requested_sigma": sigma}
         return {
             "prompt": build_prompt(prompt, parse_mixture(name)),
             "model": model,
@@ -86,7 +86,7 @@ def degrade(
             "guidance_scale": guidance_scale,
             "image_guidance_scale": image_guidance_scale,
             "prior": str(prior) if prior else "published",
-            **{key: value for key, value in given.items() if value is not None},
+            **severity_settings(mu, sigma),
         }
 
     def load() -> Any:

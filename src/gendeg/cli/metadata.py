@@ -84,5 +84,18 @@ class Metadata:
         return True
 
 
+def severity_settings(mu: float | None, sigma: float | None) -> Row:
+    """What the record says about a severity request: which of both were given, and as what.
+
+    The numbers of one that was left out are drawn, so they cannot tell two orders apart.
+    """
+    given = {"requested_mu": mu, "requested_sigma": sigma}
+    return {
+        "mu_given": mu is not None,
+        "sigma_given": sigma is not None,
+        **{key: value for key, value in given.items() if value is not None},
+    }
+
+
 def _lines(rows: dict[str, Row]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows.values())

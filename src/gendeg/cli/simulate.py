@@ -53,14 +53,14 @@ def simulate(
 
     Folders work as in `gendeg degrade`; `metadata.jsonl` also tells every parameter that was drawn.
     """
+    from gendeg.cli.metadata import severity_settings
     from gendeg.cli.run import Engine, Order, run
     from gendeg.severity import check_severity
 
     check_severity(mu, sigma)
 
     def settings(name: str) -> dict[str, Any]:
-        given = {"requested_mu": mu, "requested_sigma": sigma}
-        return {"model": model} | {key: value for key, value in given.items() if value is not None}
+        return {"model": model} | severity_settings(mu, sigma)
 
     def load() -> Engine:
         from gendeg import simulate as simulate_image
