@@ -89,8 +89,26 @@ def test_transparent_pixels_become_white(tmp_path, mode):
 
 
 def test_float_image():
-    image = PIL.Image.fromarray(np.array([[0, 0.5], [1, 2]], dtype=np.float32))
-    assert np.asarray(to_rgb(image))[..., 0].tolist() == [[0, 128], [255, 255]]
+    image = PIL.Image.fromarray(np.array([[0, 0.25], [0.5, 1]], dtype=np.float32))
+    assert np.asarray(to_rgb(image))[..., 0].tolist() == [[0, 64], [128, 255]]
+
+
+@pytest.mark.parametrize(
+    ("pixel", "dtype", "message"),
+    [
+        (2.0, np.float32, r"\[0, 1\]"),
+        (-1.0, np.float32, r"\[0, 1\]"),
+        (np.nan, np.float32, "NaN"),
+        (70_000, np.int32, r"\[0, 65535\]"),
+        (-1, np.int32, r"\[0, 65535\]"),
+    ],
+)
+def test_grey_values_out_of_range_are_refused(tmp_path, pixel, dtype, message):
+    image = PIL.Image.fromarray(np.array([[0, 1], [0, pixel]], dtype=dtype))
+    with pytest.raises(ImageError, match=message):
+        to_rgb(image)
+    with pytest.raises(ImageError, match=rf"grey\.tif.*{message}"):
+        save(tmp_path / "grey.tif", image)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", None])
@@ -117,11 +135,12 @@ def test_missing_file_folder_and_bad_output_names(tmp_path, pixels):
 
 
 def test_find_images(tmp_path, pixels):
-    for name in ("b.png", "sub/a.JPG", ".hidden.png", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("b.png", "sub/a.JPG", ".hidden.png", ".hidden/c.png", "sub/.thumbnails/d.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     assert find_images(tmp_path) == [tmp_path / "b.png", tmp_path / "sub" / "a.JPG"]
+    assert find_images(tmp_path / ".hidden") == [tmp_path / ".hidden" / "c.png"]
     with pytest.raises(ImageError, match="No images"):
         find_images(tmp_path / "folder.png")
     with pytest.raises(ImageError, match="not a folder"):

@@ -27,7 +27,7 @@ def read_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
     on white.
 
     Raises:
-        ImageError: the file does not exist, is not an image, or is broken.
+        ImageError: the file does not exist, is not an image, is broken, or its values are out of range.
     """
     try:
         with PIL.Image.open(path) as image:
@@ -35,6 +35,8 @@ def read_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
             return to_rgb(image)
     except FileNotFoundError:
         raise ImageError(f"No such image: {path}.") from None
+    except ImageError as error:
+        raise ImageError(f"Cannot use {path}: {error}") from error
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise ImageError(f"Cannot read {path} as an image: {error}. Is it complete?") from error
 
@@ -54,7 +56,7 @@ def write_image(image: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """All image files below a folder, sorted; hidden files are left out.
+    """All image files below a folder, sorted; hidden files and folders in it are left out.
 
     Raises:
         ImageError: not a folder, or no image in it.
@@ -62,25 +64,46 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise ImageError(f"{folder} is not a folder.")
-    files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
-    paths = sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
+    files = (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    paths = sorted(path for path in files if not _is_hidden(path.relative_to(root)))
     if not paths:
         raise ImageError(f"No images in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}.")
     return paths
 
 
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Turn any PIL image into upright 8-bit RGB (see `read_image`)."""
+    """Turn any PIL image into upright 8-bit RGB (see `read_image`).
+
+    Raises:
+        ImageError: a float image (mode `F`) has NaN or values outside [0, 1], or an integer one (mode `I`) outside
+            [0, 65535].
+    """
     image = PIL.ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16-bit (and 32-bit integer) grey, which PIL would clip at 255
-        image = PIL.Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
+    if image.mode.startswith("I"):  # 16-bit grey, also as 32-bit integers, which PIL would clip at 255
+        image = _grey(_sixteen_bit(np.asarray(image)) / 65535)
     if image.mode == "F":
-        image = PIL.Image.fromarray((np.asarray(image).clip(0, 1) * 255).round().astype(np.uint8))
+        image = _grey(_unit_range(torch.from_numpy(np.array(image))).numpy())
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = PIL.Image.new("RGBA", image.size, "white")
         image = PIL.Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _grey(values: np.ndarray) -> PIL.Image.Image:
+    """Values (H, W) in [0, 1] as 8-bit grey image, rounded."""
+    return PIL.Image.fromarray((values * 255).round().astype(np.uint8))
+
+
+def _sixteen_bit(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    if low < 0 or high > 65535:
+        raise ImageError(f"Integer grey images lie in [0, 65535]; this one spans [{low}, {high}]. Rescale it.")
+    return values
 
 
 def to_batch(images: Image) -> tuple[list[Tensor], bool]:
