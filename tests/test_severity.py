@@ -72,6 +72,14 @@ def test_original_size_is_the_authors_rule(pair):
     assert (severity.mu, severity.sigma) == pytest.approx((difference.mean(), difference.std()), rel=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_images_on_different_devices(pair):
+    clean, degraded = (torch.from_numpy(image).permute(2, 0, 1) for image in pair)
+    expected = measure_severity(clean, degraded)
+    assert measure_severity(clean.cuda(), degraded).mu == pytest.approx(expected.mu)
+    assert measure_severity(clean, degraded.cuda()).mu == pytest.approx(expected.mu)
+
+
 def test_tensor_severity_agrees(pair):
     clean, degraded = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in pair)
     mu, sigma = tensor_severity(clean, degraded)
@@ -114,6 +122,8 @@ def test_feasible_requests(pair):
         (float("inf"), None, "mu=inf"),
         (0.05, 0.3, r"mu=0.05 and sigma=0.3 are infeasible.*0.2179"),
         (0.0, 0.01, "infeasible"),
+        ("0.2", None, "mu='0.2' is not a number"),
+        (0.2, [0.1], r"sigma=\[0.1\] is not a number"),
     ],
 )
 def test_requests_that_are_refused(mu, sigma, message):

@@ -83,7 +83,7 @@ def _measure_pair(clean: Tensor, degraded: Tensor, original_size: bool) -> tuple
         )
     if original_size:
         clean, degraded = resize_lanczos(clean, (256, 256)), resize_lanczos(degraded, (256, 256))
-    difference = (degraded - clean).abs().double()
+    difference = (degraded.to(clean.device) - clean).abs().double()
     return difference.mean().item(), difference.std(correction=0).item()
 
 
@@ -113,7 +113,13 @@ def check_severity(mu: float | None, sigma: float | None) -> None:
 
 
 def _check_range(name: str, value: float | None, bounds: tuple[float, float]) -> None:
-    if value is not None and not bounds[0] <= value <= bounds[1]:  # NaN fails this too
+    if value is None:
+        return
+    try:
+        inside = bool(bounds[0] <= value <= bounds[1])  # NaN is not
+    except (TypeError, ValueError):
+        raise SeverityError(f"{name}={value!r} is not a number; give one in [{bounds[0]:g}, {bounds[1]:g}].") from None
+    if not inside:
         raise SeverityError(f"{name}={value} is not in [{bounds[0]:g}, {bounds[1]:g}]; give a number in that range.")
 
 
