@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -321,6 +322,8 @@ def test_from_original_weights_by_name(original_folder):
 def test_from_original_refuses(original_folder, tmp_path):
     with pytest.raises(InputError, match="not a folder"):
         SeverityPrior.from_original(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"Weights for RESIDES.*DenseHaze, HIDE, RESIDE"):
+        SeverityPrior.from_original(original_folder, weights={"RESIDES": 2})
     with pytest.raises(InputError, match="no sub-folder"):
         SeverityPrior.from_original(tmp_path / "notes")
     (original_folder / "haze" / "Mu_RESIDE.json").write_text("{")
@@ -329,6 +332,12 @@ def test_from_original_refuses(original_folder, tmp_path):
     (original_folder / "haze" / "Mu_RESIDE.json").unlink()
     with pytest.raises(InputError, match="same sets"):
         SeverityPrior.from_original(original_folder)
+
+
+def test_the_published_prior_cannot_be_changed(published):
+    with pytest.raises(TypeError):
+        del published.statistics[Degradation.HAZE]
+    assert (pickle.loads(pickle.dumps(published)).sample("haze", 9, 0) == published.sample("haze", 9, 0)).all()
 
 
 def test_bad_arguments(published):

@@ -19,7 +19,7 @@ import numpy as np
 
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError, UnknownDegradationError
-from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, occupied_range
+from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
 from gendeg.severity import NUM_BINS, SIGMA_BIN_WIDTH
 
 Weights = Mapping[str, float]
@@ -37,7 +37,7 @@ def read_original(
         weights: likewise by name alone, goes before `known_weights`; a set named in neither weighs 1.
 
     Raises:
-        InputError: no folder of a degradation, or files of another layout.
+        InputError: no folder of a degradation, files of another layout, or weights for a set that does not occur.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -49,6 +49,7 @@ def read_original(
             statistics[name] = _read_degradation(path, {**known_weights.get(name, {}), **weights})
     if not statistics:
         raise InputError(f"{folder} has no sub-folder named after a degradation, e.g. 'haze' or 'motion blur'.")
+    check_weights(weights, {source.name for known in statistics.values() for source in known.sets})
     return statistics
 
 

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,15 @@ class SeverityPrior:
             raise InputError(f"random_fraction={random_fraction} is not in [0, 1].")
         if not statistics:
             raise InputError("A prior needs the statistics of at least one degradation.")
-        self.statistics = dict(statistics)
+        self._statistics = dict(statistics)
         self.mode = mode
         self.random_fraction = random_fraction
-        self._samplers = {name: Sampler(known, mode, random_fraction) for name, known in self.statistics.items()}
+        self._samplers = {name: Sampler(known, mode, random_fraction) for name, known in statistics.items()}
+
+    @property
+    def statistics(self) -> Mapping[Degradation, DegradationStatistics]:
+        """What is known about each degradation, read-only: all callers of `published` share one prior."""
+        return MappingProxyType(self._statistics)
 
     @classmethod
     @functools.cache
@@ -141,7 +147,7 @@ class SeverityPrior:
             mode, random_fraction: see the class.
 
         Raises:
-            InputError: no such folder, or files of another layout.
+            InputError: no such folder, files of another layout, or weights for a set that does not occur.
         """
         released = cls.published().statistics
         known = {name: {source.name: source.weight for source in released[name].sets} for name in released}

@@ -7,7 +7,7 @@ import numpy as np
 
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
-from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, occupied_range
+from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
 from gendeg.severity import MU_RANGE, NUM_BINS, SIGMA_BIN_WIDTH, SIGMA_RANGE, measure_severity, severity_bins
 
 ONE_SET = "pairs"  # name of the source set where none is given
@@ -62,10 +62,7 @@ def statistics_from_severities(
             f"Got {len(mu)} mu, {len(sigma)} sigma, {len(degradations)} degradations and {len(datasets)} sets; "
             "give one of each per pair, for at least one pair."
         )
-    unknown = sorted(set(weights) - set(datasets))
-    if unknown:
-        given = ", ".join(sorted(set(datasets)))
-        raise InputError(f"Weights for {', '.join(unknown)}, but the pairs come from {given}.")
+    check_weights(weights, datasets)
     if np.isnan(mu).any() or np.isnan(sigma).any():
         raise InputError("mu and sigma must be numbers, not NaN.")
     names = np.array([parse_mixture(name)[0] for name in degradations], dtype=object)

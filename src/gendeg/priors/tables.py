@@ -1,6 +1,6 @@
 """The statistics behind a prior: mu of each source set, and sigma given the mu bin."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,18 @@ class SourceSet:
     def mu_range(self) -> tuple[float, float]:
         """Lower edge of the first and upper edge of the last mu bin that the set occupies."""
         return occupied_range(self.mu_probability, MU_BIN_WIDTH)
+
+
+def check_weights(weights: Mapping[str, float], names: Iterable[str]) -> None:
+    """Refuse weights for sets that do not occur.
+
+    Raises:
+        InputError: there are some.
+    """
+    given = set(names)
+    unknown = sorted(set(weights) - given)
+    if unknown:
+        raise InputError(f"Weights for {', '.join(unknown)}, but the pairs come from {', '.join(sorted(given))}.")
 
 
 def occupied_range(counts: np.ndarray, width: float) -> tuple[float, float]:
