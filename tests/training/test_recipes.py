@@ -71,6 +71,21 @@ def test_validation_takes_pairs_beyond_the_range_of_requests(
     assert numbers["mu error"] > 0
 
 
+def test_validation_does_not_depend_on_the_size_of_its_parts(
+    photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path
+) -> None:
+    def numbers(batch_size: int) -> dict[str, float]:
+        config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path, batch_size=batch_size)
+        recipe = GeneratorRecipe(config, load_generator(config))
+        sizes = []
+        recipe.unet.register_forward_hook(lambda module, inputs, output: sizes.append(len(inputs[0])))
+        result = recipe.validate(validation_items(config), tmp_path, batch_size)
+        assert max(sizes) == batch_size
+        return result
+
+    assert numbers(3) == pytest.approx(numbers(4), abs=1e-4)
+
+
 def test_projections_have_their_own_learning_rate(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
     config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"), train_text_encoder=True)
     recipe = GeneratorRecipe(config, load_generator(config))

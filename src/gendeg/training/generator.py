@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from gendeg.errors import InputError
+from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import encode_mode
-from gendeg.severity import MU_RANGE, SIGMA_RANGE, severity_one_hot
+from gendeg.severity import MU_RANGE, SIGMA_RANGE, Severity, severity_one_hot
 from gendeg.training.config import TrainingConfig, option
 from gendeg.training.diffusion import add_noise, min_snr_weights, noise_levels, predict_original, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
@@ -145,23 +147,38 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
 
     def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
         """Generate held-out pairs anew: a sheet (clean, true, generated), a severity scatter plot, and its numbers."""
-        output = self.pipeline(
+        size = self.config.batch_size  # what fits into memory in training
+        parts = [self._generate(items[start : start + size], start) for start in range(0, len(items), size)]
+        images = [image for part in parts for image in part.images]
+        columns = [(item["clean"], item["degraded"], image) for item, image in zip(items, images, strict=True)]
+        write_sheet(list(zip(*columns[:16], strict=True)), folder / f"step-{step:07d}.png")
+        requested, achieved = _joined([part.requested for part in parts]), _joined([part.achieved for part in parts])
+        names = [item["degradation"] for item in items]
+        return severity_report(requested, achieved, names, folder / f"severity-{step:07d}.png")
+
+    def _generate(self, items: Items, first: int) -> GenDegOutput:
+        """Generate pairs anew. An item's seed is its place among all of them, where these start at `first`."""
+        return self.pipeline(
             [item["clean"] for item in items],
             [item["degradation"] for item in items],
             [min(item["mu"].item(), MU_RANGE[1]) for item in items],  # beyond its range a severity is in the last bin
             [min(item["sigma"].item(), SIGMA_RANGE[1]) for item in items],
             [item["prompt"] for item in items],
-            generator=[torch.Generator().manual_seed(index) for index in range(len(items))],
+            generator=[torch.Generator().manual_seed(first + index) for index in range(len(items))],
             output_type="pt",
         )
-        columns = [(item["clean"], item["degraded"], image) for item, image in zip(items, output.images, strict=True)]
-        write_sheet(list(zip(*columns[:16], strict=True)), folder / f"step-{step:07d}.png")
-        names = [item["degradation"] for item in items]
-        return severity_report(output.requested, output.achieved, names, folder / f"severity-{step:07d}.png")
 
     def save(self, folder: Path, items: Items) -> None:
         """Write the whole pipeline."""
         self.pipeline.save_pretrained(folder)
+
+
+def _joined(severities: list[Severity]) -> Severity:
+    """Severities of parts as one batch."""
+    return Severity(
+        np.concatenate([severity.mu for severity in severities]),
+        np.concatenate([severity.sigma for severity in severities]),
+    )
 
 
 def _severity_error(estimate: Tensor, degraded: Tensor, clean: Tensor) -> Tensor:
