@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gendeg.errors import InputError, MissingExtraError, TrainingError
 from gendeg.training import Recipe, train
-from gendeg.training.checkpointing import find_checkpoints
+from gendeg.training.card import _RUN_FILES
+from gendeg.training.checkpointing import find_checkpoints, whole_result
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, item_generator
 
@@ -127,7 +129,8 @@ def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     [
         ({"gradient_accumulation_steps": 3}, InputError, "equal parts"),
         ({"push_to_hub": True}, InputError, "--hub-model-id"),
-        ({"tracker": "nosuch"}, MissingExtraError, "nosuch"),
+        ({"tracker": "nosuch"}, InputError, "'nosuch' is none of .*tensorboard"),
+        ({"tracker": "dvclive"}, MissingExtraError, "pip install dvclive"),
     ],
 )
 def test_bad_settings(tmp_path: Path, settings: dict, error: type, message: str) -> None:
@@ -142,6 +145,39 @@ def test_model_card_names_settings_and_numbers_but_no_paths(tmp_path: Path) -> N
     assert "| max_steps | 8 |" in card
     assert "| weight |" in card
     assert "somebody" not in card
+
+
+def test_a_failed_save_leaves_no_half_result(tmp_path: Path) -> None:
+    class FailingRecipe(ToyRecipe):
+        def save(self, folder: Path, items: list) -> None:
+            super().save(folder, items)
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        train(FailingRecipe(config(tmp_path)), Numbers(), [], config(tmp_path))
+    assert not list(tmp_path.glob("*.pt"))
+    run(config(tmp_path, resume=True))
+    assert weights(tmp_path)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_new_result_replaces_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "old").touch()
+    with whole_result(tmp_path) as folder:
+        (folder / "unet").mkdir()
+        (folder / "unet" / "new").touch()
+        (folder / "index.json").touch()
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        "index.json",
+        "unet",
+        "unet/new",
+    ]
+
+
+def test_only_the_result_is_uploaded() -> None:
+    files = ["README.md", "unet/config.json", "config.yaml", "checkpoint-0000001/model.safetensors", "gendeg/1/events"]
+    assert list(filter_repo_objects(files, ignore_patterns=_RUN_FILES)) == ["README.md", "unet/config.json"]
 
 
 def test_any_number_of_processes_shares_the_same_batches() -> None:

@@ -7,6 +7,8 @@ from huggingface_hub import HfApi, ModelCard, ModelCardData
 
 from gendeg.training.config import TrainingConfig
 
+TRACKER_FOLDER = "gendeg"  # trackers name the run's logs so
+_RUN_FILES = ("checkpoint-*", ".*", "config.yaml", f"{TRACKER_FOLDER}/*")  # beside the result, not part of it
 _LEFT_OUT = ("output_dir", "pipeline", "resume", "push_to_hub", "hub_model_id", "photos", "pairs", "datasets")
 
 
@@ -43,7 +45,7 @@ def _table(header: str, rows: dict[str, str]) -> str:
 
 
 def push_result(folder: Path, repository: str) -> None:
-    """Upload a result to the hub, without the run's checkpoints and paths."""
+    """Upload a result to the hub, without the run's checkpoints, logs and paths."""
     api = HfApi()
     api.create_repo(repository, exist_ok=True)
-    api.upload_folder(folder_path=folder, repo_id=repository, ignore_patterns=["checkpoint-*", ".*", "config.yaml"])
+    api.upload_folder(folder_path=folder, repo_id=repository, ignore_patterns=list(_RUN_FILES))

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,24 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
             shutil.rmtree(old)
     accelerator.wait_for_everyone()
     return final
+
+
+@contextmanager
+def whole_result(folder: Path) -> Iterator[Path]:
+    """A temporary folder to write a result into, whose files and sub-folders are moved to `folder` when it is whole.
+
+    A run's folder thus never holds half-written weights. The folders are moved before the files, which say what is in
+    them.
+    """
+    temporary = folder / ".result.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    yield temporary
+    for path in sorted(temporary.iterdir(), key=Path.is_file):
+        if path.is_dir():
+            shutil.rmtree(folder / path.name, ignore_errors=True)
+        os.replace(path, folder / path.name)
+    temporary.rmdir()
 
 
 def require_no_checkpoints(folder: Path) -> None:

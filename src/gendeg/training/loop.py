@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import set_seed
+from accelerate.utils import LoggerType, set_seed
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor
@@ -17,13 +17,14 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from gendeg.errors import InputError, MissingExtraError, TrainingError
-from gendeg.training.card import push_result, write_model_card
+from gendeg.training.card import TRACKER_FOLDER, push_result, write_model_card
 from gendeg.training.checkpointing import (
     Progress,
     find_checkpoints,
     load_latest_checkpoint,
     require_no_checkpoints,
     save_checkpoint,
+    whole_result,
 )
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, make_loader
@@ -53,7 +54,8 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
     Raises:
         TrainingError: the loss or the gradient is not finite, there is nothing to resume, or checkpoints of an earlier
             run are in the way.
-        InputError: `batch_size` cannot be split over processes and accumulation steps, or no repository to push to.
+        InputError: `batch_size` cannot be split over processes and accumulation steps, no repository to push to, or
+            no such tracker.
         MissingExtraError: the tracker is not installed.
         SystemExit: stopped by a signal, after a checkpoint was saved.
     """
@@ -69,6 +71,9 @@ def _check(config: TrainingConfig) -> None:
         )
     if config.push_to_hub and not config.hub_model_id:
         raise InputError("--push-to-hub needs --hub-model-id, e.g. you/gendeg-streets.")
+    trackers = [name for name in LoggerType.list() if name != LoggerType.ALL]
+    if config.tracker and config.tracker not in trackers:
+        raise InputError(f"tracker={config.tracker!r} is none of {', '.join(trackers)}.")
     if config.tracker and config.tracker not in get_available_trackers():
         raise MissingExtraError(f"The tracker {config.tracker!r} is not installed: pip install {config.tracker}.")
 
@@ -154,7 +159,7 @@ class _Run:
         if self.accelerator.is_main_process:
             self.config.save(self.folder / "config.yaml")
         if self.config.tracker:
-            self.accelerator.init_trackers("gendeg")
+            self.accelerator.init_trackers(TRACKER_FOLDER)
 
     def _remaining_batches(self) -> IndexBatches:
         parts = self.config.gradient_accumulation_steps
@@ -219,9 +224,9 @@ class _Run:
     def _finish(self) -> None:
         numbers = self._validate()
         if self.accelerator.is_main_process:
-            with self._averaged_weights():
-                self.recipe.save(self.folder, self.items)
-            write_model_card(self.folder, self.recipe.title, self.config, numbers)
+            with self._averaged_weights(), whole_result(self.folder) as folder:
+                self.recipe.save(folder, self.items)
+                write_model_card(folder, self.recipe.title, self.config, numbers)
             if self.config.push_to_hub and self.config.hub_model_id:
                 push_result(self.folder, self.config.hub_model_id)
         self.accelerator.end_training()
