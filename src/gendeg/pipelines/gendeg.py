@@ -206,14 +206,14 @@ class GenDegPipeline(DiffusionPipeline):
             for request in requests
         ]
 
-        # 2. Text, with the severity mixed in
+        # 2. Text, with the severity mixed in, and none of both where guidance compares with that
         if prompt_embeds is None:
             prompt_embeds = self.encode_prompt([request.prompt for request in requests])
         embeds = self.condition(prompt_embeds, [request.severity for request in requests])
-        null_embeds = self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
+        weights = branch_weights(text_scale, image_scale)
+        null_embeds = self._null_embeds() if weights.keys() - {"full"} else None
 
         # 3. Denoise, together where the working sizes agree
-        weights = branch_weights(text_scale, image_scale)
         noise = None if latents is None else _check_latents(list(latents), photos)
         results: list[Tensor] = [torch.empty(0)] * len(photos)
         for members in _group_by_shape([photo.latents for photo in photos]):
@@ -295,11 +295,15 @@ class GenDegPipeline(DiffusionPipeline):
         embeds = prompt_embeds.to(self._execution_device, self.conditioner.dtype).expand(len(severities), -1, -1)
         return self.conditioner(embeds, one_hot.to(embeds))
 
+    def _null_embeds(self) -> Tensor:
+        """The cross-attention input without text and severity, (1, L, D)."""
+        return self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
+
     def _denoise(
         self,
         image_latents: Tensor,
         embeds: Tensor,
-        null_embeds: Tensor,
+        null_embeds: Tensor | None,
         weights: dict[str, float],
         steps: int,
         generator: Generator,

@@ -1,6 +1,7 @@
 """Classifier-free guidance over three branches (InstructPix2Pix; the authors' sampler, METHOD: paper section 3.2)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ def guided_prediction(
     latents: Tensor,
     image_latents: Tensor,
     embeds: Tensor,
-    null_embeds: Tensor,
+    null_embeds: Tensor | None,
     weights: dict[str, float],
 ) -> Tensor:
     """The UNet's prediction under guidance; all branches go through it as one batch.
@@ -35,19 +36,15 @@ def guided_prediction(
         latents: noisy latents as the scheduler scales them, (B, C, h, w).
         image_latents: clean latents, unscaled, (B, C, h, w).
         embeds: conditioned embeddings (B, L, D).
-        null_embeds: embeddings of no text and no severity, (1, L, D).
+        null_embeds: embeddings of no text and no severity, (1, L, D); None where `"full"` is the only branch.
         weights: what `branch_weights` returned.
 
     Returns:
         The weighted sum of the branches, (B, C, h, w).
     """
-    nothing = null_embeds.expand_as(embeds)
-    conditions = {
-        "none": (torch.zeros_like(image_latents), nothing),
-        "image": (image_latents, nothing),
-        "full": (image_latents, embeds),
-    }
-    branches = [conditions[branch] for branch in weights]
-    inputs = torch.cat([torch.cat([latents, image], dim=1) for image, _ in branches])
-    predictions = predict(inputs, torch.cat([text for _, text in branches])).chunk(len(branches))
+    images = {"none": torch.zeros_like(image_latents), "image": image_latents, "full": image_latents}
+    texts: dict[str, Any] = {"none": null_embeds, "image": null_embeds, "full": embeds}
+    inputs = torch.cat([torch.cat([latents, images[branch]], dim=1) for branch in weights])
+    text = torch.cat([texts[branch].expand_as(embeds) for branch in weights])
+    predictions = predict(inputs, text).chunk(len(weights))
     return sum((w * p for w, p in zip(weights.values(), predictions, strict=True)), start=torch.zeros_like(latents))
