@@ -24,6 +24,8 @@ class _Inert:
 
 def packaged_checkpoints() -> list[str]:
     """Names of the checkpoints that come with this installation."""
+    if not _FOLDER.is_dir():  # a source tree without trained weights
+        return []
     return sorted(path.name for path in _FOLDER.iterdir() if path.is_dir() and not path.name.startswith("_"))
 
 
@@ -38,7 +40,7 @@ def checkpoint(name: str) -> Path:
     """
     names = packaged_checkpoints()
     if name not in names:
-        raise CheckpointError(f"No packaged checkpoint {name!r}. Packaged: {', '.join(names)}.")
+        raise CheckpointError(f"No packaged checkpoint {name!r}. Packaged: {', '.join(names) or 'none'}.")
     return _FOLDER / name
 
 
