@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from gendeg import GenDegPipeline
+from gendeg.cli.generator import load_pipeline
+from gendeg.errors import CheckpointError
 from gendeg.imaging import read_image
 
 
@@ -104,6 +106,16 @@ def test_too_small_photo(gendeg, tiny_pipeline_folder, tmp_path):
     assert result.exit_code == 2
     assert "at least" in result.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", "ValueError"), ("two\nlines", "two")])
+def test_an_error_of_a_library_is_one_line(tiny_pipeline_folder, monkeypatch, text, shown):
+    def fail(folder):
+        raise ValueError(text)
+
+    monkeypatch.setattr(GenDegPipeline, "from_pretrained", fail)
+    with pytest.raises(CheckpointError, match=f": {shown}$"):
+        load_pipeline(str(tiny_pipeline_folder), "cpu")
 
 
 @pytest.mark.parametrize(

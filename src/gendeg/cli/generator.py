@@ -55,13 +55,17 @@ def load_pipeline(model: str, device: str | None) -> GenDegPipeline:
     try:
         pipe = GenDegPipeline.from_pretrained(_find(model))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"Cannot load a GenDegPipeline from {model}: {reason}") from error
+        raise CheckpointError(f"Cannot load a GenDegPipeline from {model}: {_first_line(error)}") from error
     pipe.set_progress_bar_config(disable=True)
     try:
         return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"Cannot use device {device!r}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"Cannot use device {device!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error's text, or its name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _find(model: str) -> str | Path:
