@@ -35,6 +35,7 @@ def main(
     pipe = GenDegPipeline.from_pretrained(pipeline, torch_dtype=torch.float32).to(torch.float16)
     pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
     temporary = output.with_name(f"{output.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was stopped
     pipe.save_pretrained(temporary)
     clean_configs(temporary)
     if (output / "README.md").exists():

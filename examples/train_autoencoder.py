@@ -11,6 +11,7 @@ import torch
 
 from gendeg.training import train
 from gendeg.training.autoencoder import AutoencoderConfig, AutoencoderRecipe
+from gendeg.training.command import plain_errors
 from gendeg.training.config import parse_config
 from gendeg.training.sources import training_pairs, validation_items
 
@@ -23,4 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

@@ -17,6 +17,7 @@ Every setting of `GeneratorConfig` can be given in the YAML file or on the comma
 import torch
 
 from gendeg.training import train
+from gendeg.training.command import plain_errors
 from gendeg.training.config import parse_config
 from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator
 from gendeg.training.sources import training_pairs, validation_items
@@ -30,4 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

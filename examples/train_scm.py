@@ -10,6 +10,7 @@ Every setting of `SCMConfig` can be given in the YAML file or on the command lin
 import torch
 
 from gendeg.training import train
+from gendeg.training.command import plain_errors
 from gendeg.training.config import parse_config
 from gendeg.training.scm import SCMConfig, SCMRecipe, load_trained_generator
 from gendeg.training.sources import training_pairs, validation_items
@@ -23,4 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()
