@@ -32,7 +32,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder of the packaged checkpoint; its README.md is kept.")],
 ) -> None:
     """Write the pipeline's weights as float16 safetensors."""
-    pipe = GenDegPipeline.from_pretrained(pipeline, torch_dtype=torch.float32).to(torch.float16)
+    pipe = GenDegPipeline.from_pretrained(pipeline).to(torch.float16)
     pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
     temporary = output.with_name(f"{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was stopped
