@@ -16,8 +16,9 @@ from gendeg.pipelines.prepared import PreparedImage
 
 ALIGNMENTS = ("transfer", "paper", "scm", "target", "none")
 
+DETAIL_RADIUS = 1  # detail is what differs from the mean of 3 x 3 pixels: the scale at which autoencoders lose most
 WINDOW_RADIUS = 4
-EPSILON = 1e-5
+EPSILON = 3e-6  # variance below which a window counts as flat; flat windows have gain 1
 
 Correct = Callable[[Tensor, Tensor], Tensor]
 
@@ -68,10 +69,10 @@ def align(rule: str, photo: PreparedImage, generated: Tensor, correct: Correct |
 def transfer_detail(clean: Tensor, reconstruction: Tensor, generated: Tensor) -> Tensor:
     """Give the generated image back the detail its autoencoder lost, as far as the degradation left it.
 
-    `degraded = D(z) + g * (clean - D(E(clean)))` with the local gain `g = cov(D(E(clean)), D(z)) / var(D(E(clean)))`
-    in a small window, clipped to [0, 1]: g follows the transmission of haze and the dimming of low light, goes to 0
-    where blur removed the detail, and is near 1 beside a streak. Written as the clean image plus changes, so that
-    `D(z) = D(E(clean))` gives the clean image bit for bit.
+    `degraded = D(z) + g * (clean - D(E(clean)))`, where the local gain g says how much of the finest detail of
+    `D(E(clean))` is left in `D(z)` (see `detail_gain`): it follows the transmission of haze and the dimming of low
+    light, goes to 0 where blur removed the detail, and is near 1 beside a streak. Written as the clean image plus
+    changes, so that `D(z) = D(E(clean))` gives the clean image bit for bit.
 
     Args:
         clean: the photo, (3, H, W) in [0, 1].
@@ -88,15 +89,21 @@ def transfer_detail(clean: Tensor, reconstruction: Tensor, generated: Tensor) ->
 
 
 def detail_gain(reconstruction: Tensor, generated: Tensor) -> Tensor:
-    """How much of the local contrast of `reconstruction` is left in `generated`: (3, h, w) in [0, 1]."""
-    mean_r, mean_g = _window_mean(reconstruction), _window_mean(generated)
-    variance = _window_mean((reconstruction - mean_r).square())
-    covariance = _window_mean((reconstruction - mean_r) * (generated - mean_g))
-    return ((covariance + EPSILON) / (variance + EPSILON)).clamp(0, 1)
+    """How much of the finest detail of `reconstruction` is left in `generated`: (1, h, w) in [0, 1].
+
+    The regression slope of one image's detail on the other's, over the colours and a small window; then averaged over
+    the window, as a guided filter does with its slopes.
+    """
+    detail = reconstruction - _window_mean(reconstruction, DETAIL_RADIUS)
+    detail_left = generated - _window_mean(generated, DETAIL_RADIUS)
+    variance = _window_mean(detail.square().mean(0, keepdim=True), WINDOW_RADIUS)
+    covariance = _window_mean((detail * detail_left).mean(0, keepdim=True), WINDOW_RADIUS)
+    gain = ((covariance + EPSILON) / (variance + EPSILON)).clamp(0, 1)
+    return _window_mean(gain, WINDOW_RADIUS)
 
 
-def _window_mean(image: Tensor) -> Tensor:
-    radius = min(WINDOW_RADIUS, image.shape[-1] - 1, image.shape[-2] - 1)
+def _window_mean(image: Tensor, radius: int) -> Tensor:
+    radius = min(radius, image.shape[-1] - 1, image.shape[-2] - 1)
     padded = F.pad(image[None], (radius,) * 4, mode="reflect")
     return F.avg_pool2d(padded, 2 * radius + 1, stride=1)[0]
 
