@@ -55,10 +55,12 @@ def test_classifier(model_folder, photo_folder, output):
     assert 0 <= results["named_right"]["generated"]["all"] <= 1
 
 
-def test_classifier_can_see_what_changed():
+@pytest.mark.parametrize("blind", [True, False])
+def test_classifier_sees_what_changed_unless_it_is_blind(blind):
     clean, degraded = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    seen = classifier.classifier_input(clean, degraded, see_clean=True)
-    assert classifier.build_classifier(see_clean=True)(seen).shape == (2, 6)
+    seen = classifier.classifier_input(clean, degraded, blind)
+    assert seen.shape[1] == (3 if blind else 6)
+    assert classifier.build_classifier(blind)(seen).shape == (2, 6)
 
 
 def test_alignment(model_folder, photo_folder, output):
