@@ -1,5 +1,6 @@
 """What a training recipe tells the loop."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,7 @@ Items = list[dict[str, Any]]
 C = TypeVar("C", bound=TrainingConfig)
 
 
-class Recipe(nn.Module, Generic[C]):
+class Recipe(nn.Module, ABC, Generic[C]):
     """A module whose parameters are trained and whose forward pass is the loss.
 
     Submodules are what is trained, and what checkpoints hold. Frozen networks are kept out of them, e.g. inside a
@@ -26,9 +27,9 @@ class Recipe(nn.Module, Generic[C]):
         super().__init__()
         self.config = config
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
         """Loss (a scalar) of a batch of `TrainingPairs`."""
-        raise NotImplementedError
 
     def prepare(self, device: torch.device) -> None:
         """Get ready for the training device, where submodules already are: move the networks that are not."""
@@ -41,10 +42,10 @@ class Recipe(nn.Module, Generic[C]):
         """The module whose weights are averaged over time (EMA); None for no average."""
         return None
 
+    @abstractmethod
     def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
         """Write pictures for this step to `folder`, and return numbers, from held-out items of `TrainingPairs`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: Path, items: Items) -> None:
         """Write the trained result, ready for `from_pretrained`; `items` are the held-out ones."""
-        raise NotImplementedError
