@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gendeg.checkpoints import load_weights, read_state_dict
 from gendeg.errors import CheckpointError, InputError
+from gendeg.models.restorer import Restorer
 
 
 class ChannelNorm(nn.Module):
@@ -133,7 +134,7 @@ def _upsampling(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2))
 
 
-class NAFNet(NAFTrunk, ModelMixin, ConfigMixin):
+class NAFNet(NAFTrunk, Restorer, ConfigMixin):
     """NAFNet as a restorer: the image plus the residual that the trunk predicts.
 
     The defaults are a network of width 32; the published denoiser for SIDD has `middle_blk_num=12,
