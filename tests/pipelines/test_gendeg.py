@@ -11,10 +11,11 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     LCMScheduler,
 )
+from diffusers.models.attention_processor import SlicedAttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
 import gendeg
-from gendeg import GenDegPipeline
+from gendeg import Degradation, GenDegPipeline
 from gendeg.errors import ImageError, InputError, SeverityError, UnknownDegradationError
 
 
@@ -177,6 +178,8 @@ def test_attention_slicing_changes_nothing(tiny_pipeline, photo):
     call = {"mu": 0.1, "sigma": 0.05, "guidance_scale": 2.0, "output_type": "pt"}
     plain = tiny_pipeline(photo, "rain", generator=seeded(0), **call)
     tiny_pipeline.enable_attention_slicing()
+    kinds = {type(processor) for processor in tiny_pipeline.unet.attn_processors.values()}
+    assert kinds == {SlicedAttnProcessor}
     sliced = tiny_pipeline(photo, "rain", generator=seeded(0), **call)
     torch.testing.assert_close(sliced.images, plain.images, atol=1e-5, rtol=0)
 
@@ -213,6 +216,24 @@ def test_autoencoder_slicing_and_tiling(tiny_pipeline, photo):
     assert (tiled.reconstruction - plain.reconstruction).abs().mean() < 0.02
     out = tiny_pipeline(tiled, "rain", 0.1, 0.05, output_type="pt")
     assert out.images.shape == (1, 3, 96, 120)
+
+
+def test_tiling_that_diffusers_cannot_do_is_refused(tiny_pipeline, photo):
+    tiny_pipeline.vae.enable_tiling()  # factor 4, where diffusers assumes 8
+    with pytest.raises(InputError, match="disable_tiling"):
+        tiny_pipeline(photo, "rain", 0.1, 0.05)
+    tiny_pipeline.vae.disable_tiling()
+    assert tiny_pipeline(photo, "rain", 0.1, 0.05).images
+
+
+def test_null_embeddings_are_reusable(tiny_pipeline, photo, monkeypatch):
+    call = {"mu": 0.1, "sigma": 0.05, "guidance_scale": 2.0, "output_type": "pt"}
+    plain = tiny_pipeline(photo, "rain", generator=seeded(0), **call)
+    embeds = {"prompt_embeds": tiny_pipeline.encode_prompt([Degradation.RAIN.phrase])}
+    embeds["negative_prompt_embeds"] = tiny_pipeline.null_embeds()
+    monkeypatch.setattr(tiny_pipeline.text_encoder, "forward", None)  # not called again
+    again = tiny_pipeline(photo, "rain", generator=seeded(0), **embeds, **call)
+    assert torch.equal(again.images, plain.images)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -148,6 +148,7 @@ class GenDegPipeline(DiffusionPipeline):
         generator: Generator = None,
         latents: Tensor | Sequence[Tensor] | None = None,
         prompt_embeds: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
         prior: SeverityPrior | None = None,
         output_type: str = "pil",
         callback_on_step_end: StepCallback | None = None,
@@ -178,6 +179,7 @@ class GenDegPipeline(DiffusionPipeline):
                 does not depend on its batch.
             latents: initial noise of unit variance, (B, C, h, w), or one (C, h, w) per image.
             prompt_embeds: precomputed by `encode_prompt`, (B, L, D) or (1, L, D), before the severity is mixed in.
+            negative_prompt_embeds: precomputed by `null_embeds`, (1, L, D); read under guidance only.
             prior: draws severities left out; None for the published one.
             output_type: `"pil"`, `"np"`, `"pt"` or `"latent"`. The last returns the scaled latents as list, with
                 unscaled clean latents as targets; nothing is aligned and achieved is NaN.
@@ -211,7 +213,8 @@ class GenDegPipeline(DiffusionPipeline):
             prompt_embeds = self.encode_prompt([request.prompt for request in requests])
         embeds = self.condition(prompt_embeds, [request.severity for request in requests])
         weights = branch_weights(text_scale, image_scale)
-        null_embeds = self._null_embeds() if weights.keys() - {"full"} else None
+        if negative_prompt_embeds is None and weights.keys() - {"full"}:
+            negative_prompt_embeds = self.null_embeds()
 
         # 3. Denoise, together where the working sizes agree
         noise = None if latents is None else _check_latents(list(latents), photos)
@@ -220,7 +223,7 @@ class GenDegPipeline(DiffusionPipeline):
             denoised = self._denoise(
                 torch.stack([photos[i].latents for i in members]),
                 embeds[members],
-                null_embeds,
+                negative_prompt_embeds,
                 weights,
                 steps,
                 [generator[i] for i in members] if isinstance(generator, (list, tuple)) else generator,
@@ -295,8 +298,9 @@ class GenDegPipeline(DiffusionPipeline):
         embeds = prompt_embeds.to(self._execution_device, self.conditioner.dtype).expand(len(severities), -1, -1)
         return self.conditioner(embeds, one_hot.to(embeds))
 
-    def _null_embeds(self) -> Tensor:
-        """The cross-attention input without text and severity, (1, L, D)."""
+    @torch.no_grad()
+    def null_embeds(self) -> Tensor:
+        """The cross-attention input without text and severity, (1, L, D); reusable as `negative_prompt_embeds`."""
         return self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
 
     def _denoise(

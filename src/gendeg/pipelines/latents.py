@@ -8,9 +8,16 @@ from typing import Any
 
 from torch import Tensor
 
+from gendeg.errors import InputError
+
 
 def encode_mode(vae: Any, images: Tensor) -> Tensor:
-    """Unscaled latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]: the posterior's mode."""
+    """Unscaled latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]: the posterior's mode.
+
+    Raises:
+        InputError: `vae.enable_tiling()` was called on an autoencoder that diffusers cannot tile.
+    """
+    _check_tiling(vae)
     encoded = vae.encode((images * 2 - 1).to(vae.dtype))
     return encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
 
@@ -28,6 +35,17 @@ def decode_mode(vae: Any, latents: Tensor) -> Tensor:
 def decode_scaled(vae: Any, latents: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] from latents of the diffusion process."""
     return decode_mode(vae, latents / vae.config.scaling_factor)
+
+
+def _check_tiling(vae: Any) -> None:
+    """Diffusers tiles every `AutoencoderTiny` as if it had 4 latent channels and 8 pixels per latent."""
+    tiles = getattr(vae, "use_tiling", False) and hasattr(vae, "spatial_scale_factor")
+    if tiles and (spatial_factor(vae), vae.config.latent_channels) != (vae.spatial_scale_factor, 4):
+        raise InputError(
+            f"This {type(vae).__name__} has {vae.config.latent_channels} latent channels and {spatial_factor(vae)} "
+            f"pixels per latent; diffusers can only tile one with 4 and {vae.spatial_scale_factor}. Call "
+            "`pipe.vae.disable_tiling()`, and lower `resolution` where memory is short."
+        )
 
 
 def spatial_factor(vae: Any) -> int:
