@@ -8,7 +8,7 @@ Names are imported when first used, so that `import gendeg` is quick and needs n
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0.dev0"
+from gendeg.version import __version__ as __version__
 
 _WHERE = {
     "Degradation": "gendeg.degradations",

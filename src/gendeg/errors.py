@@ -6,6 +6,7 @@
     │   ├── SeverityError                   mu or sigma out of range, NaN, or together infeasible
     │   └── ImageError                      not an image, or one that cannot be used
     ├── CheckpointError                     a checkpoint that is missing, broken, unsafe or of another model
+    ├── DatasetError                        a data set folder that cannot be written, resumed, or is damaged
     ├── MissingExtraError (also an ImportError)   an optional dependency is not installed
     └── TrainingError                       a training run that cannot go on (NaN loss, unusable checkpoint folder)
 
@@ -35,6 +36,10 @@ class ImageError(InputError):
 
 class CheckpointError(GenDegError):
     """A checkpoint is missing, broken, unsafe to load, or belongs to another model."""
+
+
+class DatasetError(GenDegError):
+    """A data set folder cannot be written or resumed, or is damaged."""
 
 
 class MissingExtraError(GenDegError, ImportError):

@@ -31,6 +31,28 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def durable_file(path: Path) -> Iterator[Path]:
+    """Like `whole_file`, and once the block ends the file survives a power failure: it is on the disk, name and all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with whole_file(path) as temporary:
+        yield temporary
+        _sync(temporary)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def new_folder(output: Path) -> Iterator[Path]:
     """A temporary folder to write into, which becomes `output` when the block ends without error.
 

@@ -1,0 +1,1 @@
+"""GenDS: the columns of a data set of pairs, its images, and how `datasets.load_dataset("gends")` reads it."""

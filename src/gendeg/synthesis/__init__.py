@@ -1,0 +1,1 @@
+"""The data set factory: scenes -> plan -> generation -> filter -> shards."""
