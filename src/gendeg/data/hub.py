@@ -28,7 +28,7 @@ class PairDataset:
     """
 
     def __init__(self, name: str, split: str):
-        self.rows = _load(name)
+        self.rows = load_rows(name)
         missing = [column for column in COLUMNS if column not in self.rows.column_names]
         if missing:
             raise InputError(
@@ -49,7 +49,12 @@ class PairDataset:
         return clean, degraded, parse_mixture(row["degradation"]), row.get(CAPTION)
 
 
-def _load(name: str) -> Any:
+def load_rows(name: str) -> Any:
+    """A map-style data set from the hub or from disk; of several splits, `train`.
+
+    Raises:
+        MissingExtraError: `datasets` is not installed.
+    """
     try:
         import datasets
     except ImportError as error:

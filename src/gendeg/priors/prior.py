@@ -13,7 +13,7 @@ from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors.files import read_prior, write_prior
 from gendeg.priors.original import read_original
-from gendeg.priors.sampler import MODES, Sampler
+from gendeg.priors.sampler import MODES, Sampler, SeverityDraws
 from gendeg.priors.statistics import measure_pairs, statistics_from_severities
 from gendeg.priors.tables import DegradationStatistics, mu_quantiles, sigma_quantiles
 from gendeg.severity import check_severity
@@ -193,6 +193,18 @@ class SeverityPrior:
         if n < 0:
             raise InputError(f"n={n}; give the number of draws, 0 or more.")
         return self._samplers[self._known(degradation)].draw(n, np.random.default_rng(seed))
+
+    def transform(self, degradation: Any, uniforms: np.ndarray) -> SeverityDraws:
+        """Turn uniform numbers into severities: the draws of `sample`, from randomness of the caller's.
+
+        Args:
+            degradation: see `sample`.
+            uniforms: independent numbers in [0, 1), (N, 4).
+
+        Returns:
+            One draw per row; it depends on this row only.
+        """
+        return self._samplers[self._known(degradation)].transform(uniforms)
 
     def sample_sigma(self, degradation: Any, mu: Any, seed: Seed) -> np.ndarray:
         """Draw a sigma for each given mu.

@@ -1,11 +1,29 @@
 """Vectorised draws from the statistics of one degradation."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gendeg.priors.tables import DegradationStatistics
 from gendeg.severity import MU_BIN_WIDTH, MU_RANGE, NUM_BINS, severity_bins
 
 MODES = ("paper", "official")
+
+
+@dataclass(frozen=True)
+class SeverityDraws:
+    """Severities with the set they were drawn from.
+
+    Attributes:
+        mu, sigma: feasible severities, (N,).
+        source: index of each draw's source set, (N,), in the order of `SeverityPrior.datasets`.
+        at_random: whether it is one of the random draws, (N,).
+    """
+
+    mu: np.ndarray
+    sigma: np.ndarray
+    source: np.ndarray
+    at_random: np.ndarray
 
 
 class Sampler:
@@ -29,7 +47,12 @@ class Sampler:
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """`n` feasible pairs, (n, 2) float64: mu and sigma."""
-        u_cell, u_sigma, u_random, u_mu = np.ascontiguousarray(rng.random((n, 4)).T)
+        draws = self.transform(rng.random((n, 4)))
+        return np.stack([draws.mu, draws.sigma], axis=1)
+
+    def transform(self, uniforms: np.ndarray) -> SeverityDraws:
+        """One draw for each row of four uniform numbers in [0, 1), (N, 4)."""
+        u_cell, u_sigma, u_random, u_mu = np.ascontiguousarray(uniforms.T)
         cell = np.searchsorted(self._cell_edges, u_cell, side="right") - 1
         source, mu_bin = np.divmod(cell, NUM_BINS)
         # where u fell inside its cell is uniform too, and places mu inside the bin
@@ -37,11 +60,12 @@ class Sampler:
         inside = (u_cell - low) / (high - low)
         mu = (mu_bin + inside) * MU_BIN_WIDTH
         sigma = np.minimum(self._sigma_given_mu(source, mu_bin, u_sigma), max_sigma(mu))
-        at_random = np.flatnonzero(u_random < self._random_fraction)
+        is_random = u_random < self._random_fraction
+        at_random = np.flatnonzero(is_random)
         if self._redraw_mu:
             mu[at_random] = _between(self._mu_ranges[source[at_random]], u_mu[at_random])
         sigma[at_random] = self._random_sigma(source[at_random], mu[at_random], u_sigma[at_random])
-        return np.stack([mu, sigma], axis=1)
+        return SeverityDraws(mu, sigma, source, is_random)
 
     def _random_sigma(self, source: np.ndarray, mu: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Uniform over the part of the set's sigma range that is feasible with mu."""
