@@ -44,17 +44,17 @@ def group_near_duplicates(hashes: np.ndarray, radius: int = RADIUS) -> np.ndarra
         radius: largest number of differing bits.
 
     Returns:
-        For each picture the index of one picture of its group, the same for the whole group, (N,).
+        For each picture the smallest index of its group, (N,).
     """
-    unique, members = np.unique(hashes, return_inverse=True)
+    unique, first, members = np.unique(hashes, return_index=True, return_inverse=True)
     parents = np.arange(len(unique))
     for left, right in close_pairs(unique, radius):
-        roots = sorted((_root(parents, left), _root(parents, right)))
-        parents[roots[1]] = roots[0]
-    roots = np.array([_root(parents, index) for index in range(len(unique))], dtype=np.int64)
-    _, first = np.unique(roots[members], return_index=True)
-    group_of_root = dict(zip(np.unique(roots[members]).tolist(), first.tolist(), strict=True))
-    return np.array([group_of_root[root] for root in roots[members].tolist()], dtype=np.int64)
+        low, high = sorted((_root(parents, left), _root(parents, right)))
+        parents[high] = low
+    roots = [_root(parents, index) for index in range(len(unique))]
+    smallest = first.copy()
+    np.minimum.at(smallest, roots, first)
+    return smallest[roots][members]
 
 
 def close_pairs(hashes: np.ndarray, radius: int) -> Iterator[tuple[int, int]]:
