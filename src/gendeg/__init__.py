@@ -3,11 +3,13 @@
     clean image ─ severity prior ─▶ GenDegPipeline ─▶ alignment ─▶ degraded image + target + measured severity
 
 Names are imported when first used, so that `import gendeg` is quick and needs no torch.
+`datasets.load_dataset("gends")` works from then on.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from gendeg.data.gends.registration import register as _register_gends
 from gendeg.version import __version__ as __version__
 
 _WHERE = {
@@ -20,12 +22,14 @@ _WHERE = {
     "SeverityPrior": "gendeg.priors",
     "StructureCorrectionModule": "gendeg.models.scm",
     "checkpoint": "gendeg.checkpoints",
+    "load_dataset": "gendeg.data.gends.registration",
     "measure_severity": "gendeg.severity",
     "simulate": "gendeg.simulators",
 }
 
 if TYPE_CHECKING:
     from gendeg.checkpoints import checkpoint
+    from gendeg.data.gends.registration import load_dataset
     from gendeg.degradations import Degradation
     from gendeg.models.conditioning import DegradationConditioner
     from gendeg.models.nafnet import NAFNet
@@ -46,9 +50,12 @@ __all__ = [
     "SeverityPrior",
     "StructureCorrectionModule",
     "checkpoint",
+    "load_dataset",
     "measure_severity",
     "simulate",
 ]
+
+_register_gends()
 
 
 def __getattr__(name: str) -> Any:

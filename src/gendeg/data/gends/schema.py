@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation")
 IMAGE_COLUMNS = ("degraded", "target")
 
+# What `load_dataset("gends", part)` reads: conditions on columns.
+PARTS: dict[str, list[tuple[str, str, Any]] | None] = {
+    "all": None,
+    "existing": [("origin", "==", "existing")],
+    "generated": [("origin", "==", "generated")],
+    **{name.value: [("degradation", "==", label)] for label, name in enumerate(Degradation)},
+}
+
 Origin = Literal["generated", "existing"]
 Verdict = Literal["accepted", "retried", "rejected"]
 
