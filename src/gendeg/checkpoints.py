@@ -2,15 +2,18 @@
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gendeg.errors import CheckpointError
+from gendeg.errors import CheckpointError, InputError
+
+Model = TypeVar("Model", bound=nn.Module)
 
 _FOLDER = Path(__file__).parent / "resources" / "checkpoints"
 # Lightning before 1.5 stores the states of callbacks beside the weights, under the callback's class.
@@ -76,6 +79,64 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
     return tensors
+
+
+def read_network(path: str | os.PathLike[str], first: str, network: str) -> dict[str, Tensor]:
+    """Weights of a network inside a foreign checkpoint, under its own names without prefix.
+
+    Args:
+        path: see `read_state_dict`.
+        first: a name that such a network always has; what stands before it in the file is the prefix.
+        network: what the network is called in messages.
+
+    Raises:
+        CheckpointError: unreadable, unsafe, without such a network, or with several.
+    """
+    tensors = read_state_dict(path)
+    prefixes = [name.removesuffix(first) for name in tensors if name == first or name.endswith(f".{first}")]
+    if len(prefixes) != 1:
+        found = f"several ({', '.join(prefixes)})" if prefixes else f"no {first!r}"
+        raise CheckpointError(
+            f"{path} is not the checkpoint of one {network}: it holds {found}. Its names begin with "
+            f"{', '.join(sorted(tensors)[:3])}. Give the file of the {network} alone."
+        )
+    prefix = prefixes[0]
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def model_from_checkpoint(
+    model_class: type[Model],
+    path: str | os.PathLike[str],
+    first: str,
+    deduce_sizes: Callable[[Mapping[str, Tensor]], dict[str, Any]],
+    **options: Any,
+) -> Model:
+    """Build the model that a foreign checkpoint belongs to, in evaluation mode.
+
+    Args:
+        model_class: called with the deduced sizes and the options.
+        path: see `read_state_dict`.
+        first: a name that the checkpoint of such a model always has, see `read_network`.
+        deduce_sizes: the model's arguments, from its weights; may fail with a `KeyError` on other weights.
+        options: arguments of the model that weights do not tell.
+
+    Raises:
+        CheckpointError: unreadable, unsafe, or of another model.
+    """
+    weights = read_network(path, first, model_class.__name__)
+    try:
+        model = model_class(**deduce_sizes(weights), **options)
+    except (KeyError, IndexError, InputError) as error:
+        raise CheckpointError(
+            f"{path} is not the checkpoint of a {model_class.__name__}: its sizes cannot be deduced ({error})."
+        ) from error
+    load_weights(model, weights, path)
+    return model.eval()
+
+
+def count_entries(weights: Mapping[str, Tensor], prefix: str) -> int:
+    """Number of different entries right after a prefix, e.g. of blocks after `"encoder."`."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)})
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:

@@ -102,7 +102,7 @@ def test_a_correction_module_is_not_a_restorer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["conv.weight"], "no 'intro.weight'"), (["a.intro.weight", "b.intro.weight"], r"several NAFNets \(a\., b\.\)")],
+    [(["conv.weight"], "no 'intro.weight'"), (["a.intro.weight", "b.intro.weight"], r"several \(a\., b\.\)")],
 )
 def test_other_checkpoints_are_refused(tmp_path: Path, names: list[str], message: str) -> None:
     save_file({name: torch.zeros(1) for name in names}, tmp_path / "other.safetensors")

@@ -1,11 +1,11 @@
 """NAFNet: image restoration without activation functions (Chen et al., ECCV 2022, arXiv 2204.04676).
 
-Read from leaf to root: channel norm, block, trunk (a UNet of blocks), restorer. Parameter names are the authors'.
+Read from leaf to root: pooling, block, trunk (a UNet of blocks), restorer. Parameter names are the authors'.
 """
 
 import os
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -13,24 +13,49 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from gendeg.checkpoints import load_weights, read_state_dict
-from gendeg.errors import CheckpointError, InputError
+from gendeg.checkpoints import count_entries, model_from_checkpoint
+from gendeg.errors import InputError
+from gendeg.models.blocks import BlockSequence, ChannelNorm
 from gendeg.models.restorer import Restorer
 
+FIRST_WEIGHT = "intro.weight"  # every NAFNet has it
 
-class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel, (B, C, H, W)."""
 
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+class ChannelMean(nn.Module):
+    """Mean of each channel over the image or, at inference, over a window around each pixel.
+
+    A network trained on crops has seen means over crops. The window gives it the same statistics on a large photo: the
+    test-time local converter (Chu et al., ECCV 2022, arXiv 2112.04491).
+
+    Args:
+        window: side in pixels; None for the whole image.
+    """
+
+    def __init__(self, window: int | None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
+        self.window = window
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape. Free of copies when `x` is channels_last in memory."""
-        pixels = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
-        return pixels.permute(0, 3, 1, 2)
+        """(B, C, H, W) -> (B, C, 1, 1), or the same shape where the window is smaller than the image."""
+        height, width = x.shape[-2:]
+        if self.training or self.window is None or self.window >= max(height, width):
+            return F.adaptive_avg_pool2d(x, 1)
+        means = x.float()  # running sums in half precision would be far off
+        for dim in (2, 3):
+            means = _running_mean(means, min(self.window, x.shape[dim]), dim)
+        rows, columns = height - means.shape[2], width - means.shape[3]
+        # windows that would leave the image give way to the nearest ones that do not
+        margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        return F.pad(means, margins, mode="replicate").to(x.dtype)
+
+
+def _running_mean(x: Tensor, window: int, dim: int) -> Tensor:
+    """Means over all windows that lie inside, as differences of sums up to each pixel; `window - 1` fewer entries."""
+    count = x.shape[dim] - window
+    sums = x.cumsum(dim)
+    first = sums.narrow(dim, window - 1, 1)
+    rest = sums.narrow(dim, window, count) - sums.narrow(dim, 0, count)
+    return torch.cat([first, rest], dim) / window
 
 
 def simple_gate(x: Tensor) -> Tensor:
@@ -40,14 +65,19 @@ def simple_gate(x: Tensor) -> Tensor:
 
 
 class NAFBlock(nn.Module):
-    """A gated depthwise convolution with channel attention, then a gated pointwise one; both are residual."""
+    """A gated depthwise convolution with channel attention, then a gated pointwise one; both are residual.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: of input and output.
+        window: over which the channel attention takes means, see `ChannelMean`.
+    """
+
+    def __init__(self, channels: int, window: int | None = None) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels)
         self.conv1 = nn.Conv2d(channels, 2 * channels, 1)
         self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
-        self.sca = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+        self.sca = nn.Sequential(ChannelMean(window), nn.Conv2d(channels, channels, 1))
         self.conv3 = nn.Conv2d(channels, channels, 1)
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
@@ -59,8 +89,8 @@ class NAFBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape, (B, channels, H, W)."""
         gated = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        x = x + self.conv3(gated * self.sca(gated)) * self.beta
-        return x + self.conv5(simple_gate(self.conv4(self.norm2(x)))) * self.gamma
+        x = torch.addcmul(x, self.conv3(gated * self.sca(gated)), self.beta)
+        return torch.addcmul(x, self.conv5(simple_gate(self.conv4(self.norm2(x)))), self.gamma)
 
 
 class NAFTrunk(ModelMixin):
@@ -73,10 +103,13 @@ class NAFTrunk(ModelMixin):
         middle_blk_num: blocks at the lowest resolution.
         enc_blk_nums: blocks of each encoder level, from full resolution down. One downsampling follows each level.
         dec_blk_nums: blocks of each decoder level, from low resolution up; as many levels as the encoder has.
+        window: over which the channel attention takes means at inference, in pixels of the image, see `ChannelMean`.
 
     Raises:
         InputError: encoder and decoder have different numbers of levels.
     """
+
+    _supports_gradient_checkpointing = True
 
     def __init__(
         self,
@@ -86,6 +119,7 @@ class NAFTrunk(ModelMixin):
         middle_blk_num: int,
         enc_blk_nums: Sequence[int],
         dec_blk_nums: Sequence[int],
+        window: int | None = None,
     ) -> None:
         super().__init__()
         if len(enc_blk_nums) != len(dec_blk_nums):
@@ -95,13 +129,18 @@ class NAFTrunk(ModelMixin):
             )
         levels = len(enc_blk_nums)
         widths = [width * 2**level for level in range(levels + 1)]
+        windows = [None if window is None else max(window // 2**level, 1) for level in range(levels + 1)]
+
+        def blocks(level: int, count: int) -> BlockSequence:
+            return BlockSequence(*(NAFBlock(widths[level], windows[level]) for _ in range(count)))
+
         self.intro = nn.Conv2d(in_channels, width, 3, padding=1)
-        self.encoders = nn.ModuleList(_blocks(widths[i], enc_blk_nums[i]) for i in range(levels))
+        self.encoders = nn.ModuleList(blocks(i, enc_blk_nums[i]) for i in range(levels))
         self.downs = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(levels))
-        self.middle_blks = _blocks(widths[levels], middle_blk_num)
+        self.middle_blks = blocks(levels, middle_blk_num)
         self.ups = nn.ModuleList(_upsampling(widths[i + 1]) for i in reversed(range(levels)))
         self.decoders = nn.ModuleList(
-            _blocks(widths[i], count) for i, count in zip(reversed(range(levels)), dec_blk_nums, strict=True)
+            blocks(i, count) for i, count in zip(reversed(range(levels)), dec_blk_nums, strict=True)
         )
         self.ending = nn.Conv2d(width, out_channels, 3, padding=1)
 
@@ -125,10 +164,6 @@ class NAFTrunk(ModelMixin):
         return self.ending(x)[..., :height, :width]
 
 
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(NAFBlock(channels) for _ in range(count)))
-
-
 def _upsampling(channels: int) -> nn.Sequential:
     """Twice the size, half the channels."""
     return nn.Sequential(nn.Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2))
@@ -147,9 +182,12 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
         middle_blk_num: blocks at the lowest resolution.
         enc_blk_nums: blocks of each encoder level, from full resolution down.
         dec_blk_nums: blocks of each decoder level, from low resolution up; as many levels as the encoder has.
+        tlc_window: at inference, the channel attention takes its means over windows of this many pixels instead of
+            over the whole image: the authors' test-time local converter, who take 1.5 times the side of the training
+            crops (384). May be given to `from_pretrained` too.
 
     Raises:
-        InputError: encoder and decoder have different numbers of levels.
+        InputError: encoder and decoder have different numbers of levels, or the window is not positive.
     """
 
     @register_to_config
@@ -160,60 +198,40 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
         middle_blk_num: int = 12,
         enc_blk_nums: Sequence[int] = (2, 2, 4, 8),
         dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
+        tlc_window: int | None = None,
     ) -> None:
-        super().__init__(img_channel, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)
+        if tlc_window is not None and tlc_window < 1:
+            raise InputError(f"tlc_window={tlc_window}; give a number of pixels, e.g. 384, or None for whole images.")
+        super().__init__(img_channel, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums, tlc_window)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restored image, not clamped: (B, img_channel, H, W) -> the same shape, in [0, 1], any H and W."""
         return x + self.residual(x)
 
     @classmethod
-    def from_original_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
+    def from_original_checkpoint(cls, path: str | os.PathLike[str], tlc_window: int | None = None) -> Self:
         """Load a checkpoint of the authors' program (`.pth`, or `.safetensors`). All sizes are deduced from it.
 
         Args:
             path: the file; wrappers (`params`, `state_dict`) and prefixes (`module.`, `net.`) are removed.
+            tlc_window: see the class.
 
         Raises:
             CheckpointError: unreadable, unsafe, or not a NAFNet whose input and output have the same channels.
         """
-        weights = read_nafnet_weights(path)
-        config = {"img_channel": weights["intro.weight"].shape[1], **nafnet_sizes(weights)}
-        model = cls(**config)
-        load_weights(model, weights, path)
-        return model.eval()
+        return model_from_checkpoint(cls, path, FIRST_WEIGHT, _restorer_sizes, tlc_window=tlc_window)
 
 
-def read_nafnet_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Weights of a NAFNet inside a checkpoint, under the authors' names without prefix.
-
-    Raises:
-        CheckpointError: unreadable, unsafe, without a NAFNet, or with several.
-    """
-    tensors = read_state_dict(path)
-    first = "intro.weight"
-    prefixes = [name.removesuffix(first) for name in tensors if name == first or name.endswith(f".{first}")]
-    if len(prefixes) != 1:
-        found = f"several NAFNets ({', '.join(prefixes)})" if prefixes else f"no {first!r}"
-        raise CheckpointError(
-            f"{path} is not the checkpoint of one NAFNet: it holds {found}. Its names begin with "
-            f"{', '.join(sorted(tensors)[:3])}. Give the file of the NAFNet alone."
-        )
-    prefix = prefixes[0]
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def nafnet_sizes(weights: dict[str, Tensor]) -> dict[str, int | list[int]]:
+def nafnet_sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """Width and block counts, as `NAFNet` names them, deduced from its weights."""
-    levels = _count(weights, "downs.")
+    levels = count_entries(weights, "downs.")
     return {
-        "width": weights["intro.weight"].shape[0],
-        "middle_blk_num": _count(weights, "middle_blks."),
-        "enc_blk_nums": [_count(weights, f"encoders.{level}.") for level in range(levels)],
-        "dec_blk_nums": [_count(weights, f"decoders.{level}.") for level in range(levels)],
+        "width": weights[FIRST_WEIGHT].shape[0],
+        "middle_blk_num": count_entries(weights, "middle_blks."),
+        "enc_blk_nums": [count_entries(weights, f"encoders.{level}.") for level in range(levels)],
+        "dec_blk_nums": [count_entries(weights, f"decoders.{level}.") for level in range(levels)],
     }
 
 
-def _count(weights: dict[str, Tensor], prefix: str) -> int:
-    """Number of different entries right after `prefix`."""
-    return len({name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)})
+def _restorer_sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {"img_channel": weights[FIRST_WEIGHT].shape[1], **nafnet_sizes(weights)}

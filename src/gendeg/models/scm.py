@@ -9,9 +9,9 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor
 
-from gendeg.checkpoints import load_weights
+from gendeg.checkpoints import model_from_checkpoint
 from gendeg.errors import InputError
-from gendeg.models.nafnet import NAFTrunk, nafnet_sizes, read_nafnet_weights
+from gendeg.models.nafnet import FIRST_WEIGHT, NAFTrunk, nafnet_sizes
 
 
 # ModelMixin is named again because diffusers looks for it in the module that defines a pipeline's component.
@@ -71,7 +71,4 @@ class StructureCorrectionModule(NAFTrunk, ModelMixin, ConfigMixin):
         Raises:
             CheckpointError: unreadable, unsafe, or not a NAFNet from 6 to 3 channels.
         """
-        weights = read_nafnet_weights(path)
-        model = cls(**nafnet_sizes(weights))
-        load_weights(model, weights, path)
-        return model.eval()
+        return model_from_checkpoint(cls, path, FIRST_WEIGHT, nafnet_sizes)
