@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from gendeg import DegradationConditioner, GenDegPipeline, StructureCorrectionModule
+from gendeg import DegradationConditioner, GenDegPipeline, NAFNet, StructureCorrectionModule
 from gendeg.degradations import Degradation
 
 torch.set_num_threads(1)  # on tiny tensors, threads only wait for each other
@@ -96,4 +96,29 @@ def tiny_pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same pipeline, saved."""
     folder = tmp_path_factory.mktemp("pipeline")
     build_tiny_pipeline().save_pretrained(folder)
+    return folder
+
+
+def build_tiny_restorer() -> NAFNet:
+    torch.manual_seed(0)
+    net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1]).eval()
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith(("beta", "gamma")):  # zero in a fresh network, whose blocks then do nothing
+                parameter.normal_(std=0.2)
+        net.ending.weight *= 0.2
+    return net
+
+
+@pytest.fixture
+def tiny_restorer() -> NAFNet:
+    """A fresh restorer that changes an image a little; tests may change it."""
+    return build_tiny_restorer()
+
+
+@pytest.fixture(scope="session")
+def tiny_restorer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same restorer, saved."""
+    folder = tmp_path_factory.mktemp("restorer")
+    build_tiny_restorer().save_pretrained(folder)
     return folder

@@ -19,6 +19,34 @@ Image = PIL.Image.Image | np.ndarray | Tensor | Sequence[Any]
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
+# Modes that a format holds without dropping alpha or depth; TIFF, which is not named, holds all.
+_HOLDS = {
+    ".png": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B"},
+    ".jpg": {"L", "RGB"},
+    ".jpeg": {"L", "RGB"},
+    ".webp": {"L", "RGB", "RGBA"},
+    ".bmp": {"1", "L", "P", "RGB"},
+}
+
+
+KEPT_INFO = ("exif", "icc_profile", "xmp", "dpi")  # what a file says about an image, and a copy of it should say too
+
+
+def open_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
+    """Read an image file as it is: its mode, its orientation, its metadata. Of several frames, the first.
+
+    Raises:
+        ImageError: the file does not exist, is not an image, or is broken.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise ImageError(f"No such image: {path}.") from None
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise ImageError(f"Cannot read {path} as an image: {error}. Is it complete?") from error
+
 
 def read_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
     """Open an image file as upright 8-bit RGB.
@@ -29,30 +57,38 @@ def read_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
     Raises:
         ImageError: the file does not exist, is not an image, is broken, or its values are out of range.
     """
+    image = open_image(path)
     try:
-        with PIL.Image.open(path) as image:
-            image.load()
-            return to_rgb(image)
-    except FileNotFoundError:
-        raise ImageError(f"No such image: {path}.") from None
-    except ImageError as error:
+        return to_rgb(image)
+    except (OSError, ValueError) as error:
         raise ImageError(f"Cannot use {path}: {error}") from error
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise ImageError(f"Cannot read {path} as an image: {error}. Is it complete?") from error
 
 
 def write_image(image: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
     """Write an image so that the file is either whole or absent: under a temporary name first, then renamed.
 
+    What `image.info` says in `exif`, `icc_profile`, `xmp` and `dpi` is written too, as far as the format can hold it.
+
     Raises:
-        ImageError: the file name's ending names no image format.
+        ImageError: the file name's ending names no image format, or one that cannot hold this image.
         InputError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise ImageError(f"{path.name}: unknown image format; use one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
+    _check_format(image, path)
+    kept = {key: image.info[key] for key in KEPT_INFO if key in image.info}
     with whole_file(path) as temporary:
-        image.save(temporary, quality=95)  # read by the lossy formats only
+        image.save(temporary, quality=95, **kept)  # the quality is read by the lossy formats only
+
+
+def _check_format(image: PIL.Image.Image, path: Path) -> None:
+    """Refuse what Pillow would refuse, or would write with fewer bits or without alpha."""
+    holds = _HOLDS.get(path.suffix.lower())
+    if holds is not None and image.mode not in holds:
+        raise ImageError(
+            f"A {path.suffix} file cannot hold an image of mode {image.mode} without loss; write it as .png or .tif."
+        )
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:

@@ -1,7 +1,18 @@
 """What every restorer can do."""
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
 from diffusers import ModelMixin
 from torch import Tensor
+from tqdm import tqdm
+
+from gendeg.errors import CheckpointError, InputError
+from gendeg.models.image_kinds import split_batch, take_apart
+from gendeg.models.memory import automatic_tile
+from gendeg.models.tiling import check_tiles, map_tiles
 
 
 class Restorer(ModelMixin):
@@ -13,3 +24,66 @@ class Restorer(ModelMixin):
     def forward(self, x: Tensor) -> Tensor:
         """Restored images, not clamped: (B, 3, H, W) in [0, 1] -> the same shape, any H and W."""
         raise NotImplementedError(f"{type(self).__name__} has no forward.")
+
+    @torch.no_grad()
+    def restore(self, image: Any, tile: int | None = None, overlap: int = 32, progress: bool = True) -> Any:
+        """Restore photos of any size, on the network's device and in its precision.
+
+        Args:
+            image: a PIL image, an array (H, W) or (H, W, C), a tensor (C, H, W), or many: a list of those of any sizes,
+                an array (B, H, W, C), a tensor (B, C, H, W). Grey, with alpha, 8-bit, 16-bit, or floats in [0, 1].
+            tile: longest side in pixels of the tiles that a large image is cut into; 0 takes every image whole. By
+                default an image is cut only if it does not fit into memory, into the largest tiles that do (see
+                `gendeg.models.memory.automatic_tile`).
+            overlap: pixels that neighbouring tiles share; they blend into each other there.
+            progress: show a bar on terminals, if there is more than one image or tile.
+
+        Returns:
+            What was given, restored: the same type, shape, depth and size; PIL images upright, in their mode and with
+            their alpha and metadata (the few exceptions: `gendeg.models.image_kinds.take_apart`).
+
+        Raises:
+            ImageError: not an image, or values out of range.
+            InputError: tiles that cannot blend, or too large for the GPU.
+            CheckpointError: the network returned NaN.
+        """
+        check_tiles(tile, overlap)
+        images, put_together = split_batch(image)
+        bar = tqdm(images, unit="image", disable=None if progress and len(images) > 1 else True)
+        with _evaluating(self):
+            return put_together([self._restore_one(one, tile, overlap, progress) for one in bar])
+
+    def _restore_one(self, image: Any, tile: int | None, overlap: int, progress: bool) -> Any:
+        colours, rebuild = take_apart(image)
+        height, width = colours.shape[-2:]
+        with torch.inference_mode():
+            side = automatic_tile(self, height, width, overlap) if tile is None else tile
+        try:
+            restored = map_tiles(self._restore_colours, colours, side, overlap, progress)
+        except torch.OutOfMemoryError as error:
+            what = f"tiles of {side} pixels" if side else "the whole image at once"
+            raise InputError(f"Out of memory on {self.device} with {what}; give a smaller tile.") from error
+        return rebuild(restored)
+
+    def _restore_colours(self, colours: Tensor) -> Tensor:
+        """Float32 (3, H, W) in [0, 1] -> the same, on its device."""
+        with torch.inference_mode():
+            restored = self(colours[None].to(self.device, self.dtype))[0].float()
+        if not torch.isfinite(restored).all():
+            raise CheckpointError(
+                f"{type(self).__name__} returned NaN or infinite values in {self.dtype}; use float32 or bfloat16, or "
+                "check its weights."
+            )
+        # Outside inference mode, so that the result is an ordinary tensor.
+        return restored.clamp(0, 1).to(colours.device)
+
+
+@contextlib.contextmanager
+def _evaluating(network: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

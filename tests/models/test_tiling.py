@@ -1,0 +1,70 @@
+import itertools
+
+import pytest
+import torch
+
+from gendeg.errors import InputError
+from gendeg.models.tiling import ALIGNMENT, blending_weights, check_tiles, cut, map_tiles
+
+
+@pytest.mark.parametrize("length", [96, 97, 128, 300, 1000, 1383, 4000])
+@pytest.mark.parametrize(("tile", "overlap"), [(96, 32), (100, 20), (256, 32), (200, 0)])
+def test_pieces_cover_the_side_and_overlap(length, tile, overlap):
+    pieces = cut(length, tile, overlap)
+    assert pieces[0].start == 0
+    assert pieces[-1].stop == length
+    assert all(piece.stop - piece.start <= max(tile, min(length, tile)) for piece in pieces)
+    assert all(after.start <= before.stop - overlap for before, after in itertools.pairwise(pieces))
+    assert all(piece.start % ALIGNMENT == 0 for piece in pieces)
+    if len(pieces) > 1:
+        shortest = min(piece.stop - piece.start for piece in pieces)
+        assert shortest > max(piece.stop - piece.start for piece in pieces) - ALIGNMENT
+
+
+def test_pieces_are_no_larger_than_they_need_be():
+    assert cut(1100, 1024, 32) == [slice(0, 576), slice(544, 1100)]
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 32])
+def test_weights_add_up_to_one_and_rise_smoothly(overlap):
+    pieces = cut(500, 160, overlap)
+    weights = blending_weights(pieces, overlap)
+    total = torch.zeros(500)
+    for piece, weight in zip(pieces, weights, strict=True):
+        total[piece] += weight
+        assert (weight >= 0).all()
+    torch.testing.assert_close(total, torch.ones(500), atol=2e-7, rtol=0)
+    if overlap == 32:
+        assert max(weight.diff().abs().max() for weight in weights) < 0.06
+
+
+@pytest.mark.parametrize("size", [(300, 200), (97, 500), (50, 60)])
+def test_what_tiles_agree_on_is_kept(size):
+    image = torch.rand(3, *size)
+    torch.testing.assert_close(map_tiles(lambda tile: 1 - tile, image, 96, 32), 1 - image, atol=3e-7, rtol=0)
+
+
+def test_where_tiles_disagree_there_is_no_seam():
+    shades = iter(torch.linspace(0, 1, 100))
+    result = map_tiles(lambda tile: torch.full_like(tile, next(shades).item()), torch.zeros(3, 400, 400), 128, 32)
+    assert result.diff(dim=1).abs().max() < 0.08 * result.max()
+    assert result.diff(dim=2).abs().max() < 0.08 * result.max()
+
+
+def test_one_tile_is_the_whole_image():
+    image = torch.rand(3, 70, 90)
+    seen = []
+    map_tiles(lambda tile: seen.append(tile.shape) or tile, image, 0, 32)
+    map_tiles(lambda tile: seen.append(tile.shape) or tile, image, 96, 32)
+    assert seen == [image.shape, image.shape]
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(None, -1), (64, 32), (-1, 0), (1.5, 0), (True, 0), (None, 2.0)])
+def test_tiles_that_cannot_blend_are_refused(tile, overlap):
+    with pytest.raises(InputError, match=r"give (a number of pixels|None to choose)"):
+        check_tiles(tile, overlap)
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(None, 32), (0, 0), (96, 32), (32, 0)])
+def test_tiles_that_can_blend_are_accepted(tile, overlap):
+    check_tiles(tile, overlap)
