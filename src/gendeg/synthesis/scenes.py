@@ -120,7 +120,12 @@ def look_at(source: PhotoSource, location: str, stamp: str) -> Look:
         return Look(stamp, problem=str(error).splitlines()[0] if str(error) else type(error).__name__)
     if min(width, height) < MIN_SIDE:
         return Look(stamp, problem=f"{width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
-    return Look(stamp, hashlib.sha256(data).hexdigest()[:16], hash_)
+    return Look(stamp, scene_id(data), hash_)
+
+
+def scene_id(data: bytes) -> str:
+    """The id of the scene in an image file: the first 16 hexadecimal digits of the SHA-256 of its bytes."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _look_at_all(source: PhotoSource, notes: Path | None, workers: int) -> Iterator[tuple[Entry, Look]]:

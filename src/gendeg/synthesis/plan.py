@@ -1,0 +1,204 @@
+"""The plan: every row of the data set, decided before anything is made (paper section 3.3).
+
+A row depends on its key (seed, scene, degradation, variant) alone, so rows stay the same when scenes are added.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gendeg.data.gends.schema import SPLITS
+from gendeg.degradations import Degradation, Mixture, build_prompt
+from gendeg.errors import InputError
+from gendeg.priors import SeverityPrior
+from gendeg.synthesis.config import PlanConfig
+from gendeg.synthesis.keyed import keyed_fraction, keyed_uniforms, row_key
+from gendeg.synthesis.scenes import Scene
+from gendeg.synthesis.shards import Shard, cut_shards
+
+MIXTURES: dict[tuple[Degradation, str], Mixture] = {
+    (Degradation.SNOW, "CSD"): (Degradation.SNOW, Degradation.HAZE),
+    (Degradation.RAIN, "ORD"): (Degradation.RAIN, Degradation.HAZE),
+}
+"""Source sets that are mixtures, and say so in the prompt (authors' program)."""
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """One image to make.
+
+    Attributes:
+        number: of the row in the plan of its split.
+        scene: the clean photo.
+        mixture: what degrades it, the leading degradation first.
+        source_set: data set from whose statistics the severity was drawn.
+        mu, sigma: requested severity.
+        at_random: whether the severity is one of the 1-in-20 random ones.
+        prompt: scene description with the degradation's phrase.
+        key: of the row's noise (see `gendeg.synthesis.keyed`).
+    """
+
+    number: int
+    scene: Scene
+    mixture: Mixture
+    source_set: str
+    mu: float
+    sigma: float
+    at_random: bool
+    prompt: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The rows of a split, one array per column, all (N,).
+
+    Attributes:
+        scene: index of the scene.
+        degradation: index into `Degradation`.
+        variant: number of the variant.
+        source: index of the source set, in the order of `SeverityPrior.datasets`.
+        mu, sigma: requested severity.
+        at_random: see `PlannedRow`.
+    """
+
+    scene: np.ndarray
+    degradation: np.ndarray
+    variant: np.ndarray
+    source: np.ndarray
+    mu: np.ndarray
+    sigma: np.ndarray
+    at_random: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scene)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows of a data set. Made by `make_plan`.
+
+    Attributes:
+        config: what it was made with.
+        scenes: the clean photos.
+        splits: the rows of each split that has any, all rows of a scene one after the other.
+        source_names: names of the source sets of each degradation.
+    """
+
+    config: PlanConfig
+    scenes: Sequence[Scene]
+    splits: dict[str, Columns]
+    source_names: dict[Degradation, tuple[str, ...]]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of rows of each split."""
+        return {split: len(columns) for split, columns in self.splits.items()}
+
+    def __len__(self) -> int:
+        return sum(self.sizes.values())
+
+    def shards(self) -> list[Shard]:
+        """The plan cut into units of work."""
+        return cut_shards(self.sizes, self.config.rows_per_shard)
+
+    def rows(self, shard: Shard) -> Iterator[PlannedRow]:
+        """The rows of a shard, in order."""
+        columns = self.splits[shard.split]
+        for number in range(shard.start, shard.stop):
+            yield self._row(columns, number)
+
+    def _row(self, columns: Columns, number: int) -> PlannedRow:
+        scene = self.scenes[columns.scene[number]]
+        degradation = list(Degradation)[columns.degradation[number]]
+        source_set = self.source_names[degradation][columns.source[number]]
+        mixture = MIXTURES.get((degradation, source_set), (degradation,))
+        return PlannedRow(
+            number=number,
+            scene=scene,
+            mixture=mixture,
+            source_set=source_set,
+            mu=float(columns.mu[number]),
+            sigma=float(columns.sigma[number]),
+            at_random=bool(columns.at_random[number]),
+            prompt=build_prompt(scene.caption, mixture),
+            key=row_key(self.config.seed, scene.id, degradation, int(columns.variant[number])),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that decides the content, as JSON values; the scenes as a checksum."""
+        return self.config.to_json() | {"scenes": len(self.scenes), "scenes_sha256": scenes_digest(self.scenes)}
+
+
+def make_plan(scenes: Sequence[Scene], config: PlanConfig) -> Plan:
+    """Plan the degradations that each scene's source set does not have.
+
+    Args:
+        scenes: the clean photos, in the order of the rows.
+        config: seed, prior, degradations, splits.
+
+    Raises:
+        InputError: nothing is left to make, or the prior does not know a degradation.
+    """
+    prior = config.load_prior()
+    in_validation = np.array([_is_held_out(scene, config.validation_share) for scene in scenes], dtype=bool)
+    splits = {}
+    for split, members in zip(SPLITS, (~in_validation, in_validation), strict=True):
+        columns = _plan_scenes(scenes, np.flatnonzero(members), config, prior)
+        if len(columns):
+            splits[split] = columns
+    if not splits:
+        raise InputError("Nothing to make: the source sets of all scenes have the wanted degradations already.")
+    return Plan(config, scenes, splits, {name: prior.datasets(name) for name in config.degradations})
+
+
+def scenes_digest(scenes: Sequence[Scene]) -> str:
+    """SHA-256 of what a plan takes from its scenes."""
+    digest = hashlib.sha256()
+    for scene in scenes:
+        parts = (scene.id, scene.group, scene.source_set, "+".join(scene.existing), scene.caption or "")
+        digest.update("\0".join(parts).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _is_held_out(scene: Scene, share: float) -> bool:
+    """The split of a scene is that of its group; it depends neither on the seed nor on other scenes."""
+    return keyed_fraction(f"split/{scene.group}") < share
+
+
+def _plan_scenes(scenes: Sequence[Scene], members: np.ndarray, config: PlanConfig, prior: SeverityPrior) -> Columns:
+    """The rows of some scenes, ordered by scene, degradation and variant."""
+    parts = [
+        _plan_degradation(scenes, members, degradation, variant, config.seed, prior)
+        for degradation in config.degradations
+        for variant in range(config.variants)
+    ]
+    joined = {name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
+    order = np.lexsort((joined["variant"], joined["degradation"], joined["scene"]))
+    return Columns(**{name: values[order] for name, values in joined.items()})
+
+
+def _plan_degradation(
+    scenes: Sequence[Scene],
+    members: np.ndarray,
+    degradation: Degradation,
+    variant: int,
+    seed: int,
+    prior: SeverityPrior,
+) -> Columns:
+    """One row for each of some scenes whose source set does not have the degradation."""
+    chosen = np.array([index for index in members.tolist() if degradation not in scenes[index].existing], dtype=int)
+    keys = (row_key(seed, scenes[index].id, degradation, variant) for index in chosen.tolist())
+    draws = prior.transform(degradation, keyed_uniforms(keys))
+    return Columns(
+        scene=chosen.astype(np.int32),
+        degradation=np.full(len(chosen), list(Degradation).index(degradation), dtype=np.int8),
+        variant=np.full(len(chosen), variant, dtype=np.int16),
+        source=draws.source.astype(np.int16),
+        mu=draws.mu,
+        sigma=draws.sigma,
+        at_random=draws.at_random,
+    )
