@@ -56,8 +56,11 @@ class ToyRecipe(Recipe[ToyConfig]):
     def averaged(self) -> nn.Module:
         return self.layer
 
-    def validate(self, items: list, folder: Path, step: int) -> dict[str, float]:
-        return {"weight": self.layer.weight.norm().item()}
+    def evaluate(self, items: list) -> list[float]:
+        return [self.layer.weight.norm().item() for _ in items]
+
+    def report(self, items: list, results: list[float], folder: Path, step: int) -> dict[str, float]:
+        return {"weight": self.layer.weight.norm().item(), "items/all": len(results)}
 
     def save(self, folder: Path, items: list) -> None:
         torch.save(self.layer.state_dict(), folder / "layer.pt")

@@ -10,23 +10,23 @@ from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, make_loader
-from gendeg.training.pairs import Pair, SimulatedPairs, TrainingPairs
+from gendeg.training.pairs import MixedPairs, Pair, SimulatedPairs, TrainingPairs
 from gendeg.training.sources import training_pairs, validation_items
 
 
 @pytest.fixture(scope="module")
 def pairs(photo_folder: Path) -> TrainingPairs:
-    return TrainingPairs([(SimulatedPairs([str(photo_folder)]), 1.0)], size=32, seed=3)
+    return TrainingPairs(SimulatedPairs([str(photo_folder)]), size=32, seed=3)
 
 
 def test_an_item_depends_on_seed_and_index_alone(pairs: TrainingPairs, photo_folder: Path) -> None:
-    again = TrainingPairs([(SimulatedPairs([str(photo_folder)]), 1.0)], size=32, seed=3)
+    again = TrainingPairs(SimulatedPairs([str(photo_folder)]), size=32, seed=3)
     for index in (5, 0, 1_000_000_000):
         first, second = pairs[index], again[index]
         assert torch.equal(first["degraded"], second["degraded"])
         assert first["prompt"] == second["prompt"]
     assert not torch.equal(pairs[0]["clean"], pairs[1]["clean"])
-    other = TrainingPairs(list(zip(again.sources, [1.0], strict=True)), size=32, seed=4)
+    other = TrainingPairs(again.source, size=32, seed=4)
     assert not torch.equal(pairs[0]["clean"], other[0]["clean"])
 
 
@@ -60,11 +60,11 @@ def test_sources_are_drawn_by_weight() -> None:
         def draw(self, rng: np.random.Generator, size: int) -> Pair:
             return Pair(torch.zeros(3, size, size), torch.full((3, size, size), self.value), (Degradation.HAZE,))
 
-    pairs = TrainingPairs([(Constant(0.25), 0.2), (Constant(0.5), 0.8)], size=4)
+    pairs = TrainingPairs(MixedPairs([(Constant(0.25), 0.2), (Constant(0.5), 0.8)]), size=4)
     share = np.mean([pairs[index]["mu"].item() == 0.5 for index in range(400)])
     assert share == pytest.approx(0.8, abs=0.06)
     with pytest.raises(InputError, match="weights"):
-        TrainingPairs([], size=4)
+        MixedPairs([])
 
 
 def write_pairs(root: Path, count: int) -> None:
@@ -119,5 +119,5 @@ def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
     assert item["prompt"] == "a photo, in low-light conditions"
     assert item["degraded"].mean().item() == pytest.approx(item["clean"].mean().item() / 2, abs=0.01)
     datasets.Dataset.from_dict({"image": images}).save_to_disk(tmp_path / "other")
-    with pytest.raises(InputError, match="clean, degraded, degradation"):
+    with pytest.raises(InputError, match="degraded, degradation, clean or target"):
         training_pairs(TrainingConfig(datasets=[str(tmp_path / "other")]))

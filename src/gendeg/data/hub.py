@@ -10,7 +10,8 @@ from gendeg.degradations import Mixture, parse_mixture
 from gendeg.errors import InputError, MissingExtraError
 from gendeg.imaging import to_rgb
 
-COLUMNS = ("clean", "degraded", "degradation")
+CLEAN_COLUMNS = ("clean", "target")
+COLUMNS = ("degraded", "degradation")
 CAPTION = "caption"
 
 
@@ -19,8 +20,11 @@ class PairDataset:
 
     Args:
         name: name on the hub, or folder that `load_dataset` or `load_from_disk` reads. Of several splits, `train` is
-            read. It needs the columns `clean` and `degraded` (images) and `degradation`, and may have `caption`.
-        split: `"train"` or `"validation"`: one row in 20, chosen by row number (see `gendeg.data.split`).
+            read. It needs the images `degraded` and `clean` (or `target`, as GenDS calls it), and `degradation`: a
+            name such as `"rain+haze"`, or a class label. It may have `caption`; `mixture`, which then names all
+            degradations of a row; and `scene_id`.
+        split: `"train"` or `"validation"`: one scene in 20 (see `gendeg.data.split`), or one row in 20 where there is
+            no `scene_id`.
 
     Raises:
         MissingExtraError: `datasets` is not installed.
@@ -29,13 +33,17 @@ class PairDataset:
 
     def __init__(self, name: str, split: str):
         self.rows = load_rows(name)
-        missing = [column for column in COLUMNS if column not in self.rows.column_names]
+        columns = self.rows.column_names
+        missing = [column for column in COLUMNS if column not in columns]
+        missing += [] if set(CLEAN_COLUMNS) & set(columns) else [" or ".join(CLEAN_COLUMNS)]
         if missing:
             raise InputError(
-                f"Data set {name} lacks the columns {', '.join(missing)}; it has {', '.join(self.rows.column_names)}. "
+                f"Data set {name} lacks the columns {', '.join(missing)}; it has {', '.join(columns)}. "
                 "Rename its columns first (`rename_column`)."
             )
-        self.numbers = [number for number in range(len(self.rows)) if split_of(str(number)) == split]
+        self.clean_column = next(column for column in CLEAN_COLUMNS if column in columns)
+        scenes = self.rows["scene_id"] if "scene_id" in columns else range(len(self.rows))
+        self.numbers = [number for number, scene in enumerate(scenes) if split_of(str(scene)) == split]
         if not self.numbers:
             raise InputError(f"None of the {len(self.rows)} rows of {name} belongs to the {split} split.")
 
@@ -45,8 +53,22 @@ class PairDataset:
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Mixture, str | None]:
         """Clean and degraded image, uint8 (H, W, 3), what degrades it, and the caption or None."""
         row = self.rows[self.numbers[index]]
-        clean, degraded = (np.asarray(to_rgb(row[column])) for column in ("clean", "degraded"))
-        return clean, degraded, parse_mixture(row["degradation"]), row.get(CAPTION)
+        clean, degraded = (np.asarray(to_rgb(row[column])) for column in (self.clean_column, "degraded"))
+        return clean, degraded, self._mixture(row), row.get(CAPTION)
+
+    def mixtures(self) -> list[Mixture]:
+        """What degrades each row."""
+        columns = [column for column in ("degradation", "mixture") if column in self.rows.column_names]
+        rows = self.rows.select_columns(columns).select(self.numbers)  # leaves the images alone
+        return [self._mixture(row) for row in rows]
+
+    def _mixture(self, row: dict[str, Any]) -> Mixture:
+        label = row["degradation"]
+        if row.get("mixture"):
+            label = row["mixture"]
+        elif isinstance(label, int):
+            label = self.rows.features["degradation"].int2str(label)
+        return parse_mixture(label)
 
 
 def load_rows(name: str) -> Any:

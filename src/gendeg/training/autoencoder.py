@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -79,12 +80,16 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
         relative = (change / (change.mean(dim=(1, 2, 3), keepdim=True) + 1e-3)).clamp(max=5)
         return 1 + self.config.structure_weight * torch.cat([torch.zeros_like(relative), relative])
 
-    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
+    def evaluate(self, items: Items) -> list[tuple[Tensor, Tensor]]:
+        """Reconstructions of the clean and the degraded image."""
+        return [(self.reconstruct(item["clean"]), self.reconstruct(item["degraded"])) for item in items]
+
+    def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
         """PSNR of held-out photos, clean and per degradation, and a sheet of degraded inputs above reconstructions."""
         scores, shown = MeanByName(), {}
-        for item in items:
-            for name, image in (("clean", item["clean"]), (item["degradation"], item["degraded"])):
-                decoded = self.reconstruct(image)
+        for item, reconstructions in zip(items, results, strict=True):
+            names, images = ("clean", item["degradation"]), (item["clean"], item["degraded"])
+            for name, image, decoded in zip(names, images, reconstructions, strict=True):
                 scores.add(f"psnr/{name}", psnr(decoded, image))
                 shown[name] = (image, decoded)
         write_sheet(list(zip(*shown.values(), strict=True)), folder / f"step-{step:07d}.png")

@@ -2,46 +2,67 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, ModelCard, ModelCardData
 
-from gendeg.training.config import TrainingConfig
+from gendeg.training.checkpointing import BEST
+from gendeg.training.recipe import Recipe
 
 TRACKER_FOLDER = "gendeg"  # trackers name the run's logs so
-_RUN_FILES = ("checkpoint-*", ".*", "config.yaml", f"{TRACKER_FOLDER}/*")  # beside the result, not part of it
-_LEFT_OUT = ("output_dir", "pipeline", "resume", "push_to_hub", "hub_model_id", "photos", "pairs", "datasets")
+_RUN_FILES = (  # beside the result, not part of it
+    "checkpoint-*", ".*", "config.yaml", f"{TRACKER_FOLDER}/*", f"{BEST}/*",
+)  # fmt: skip
+_DATA = ("photos", "pairs", "datasets")
+_PATHS = ("output_dir", "pipeline", "restorer", "perceptual_weights")
+_LEFT_OUT = (*_DATA, *_PATHS, "resume", "push_to_hub", "hub_model_id")
 
 
-def write_model_card(folder: Path, title: str, config: TrainingConfig, numbers: dict[str, float]) -> None:
+def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float]) -> None:
     """Write `README.md` beside a result: data, settings, and the numbers of the last validation.
 
     Args:
         folder: where the result lies.
-        title: what was trained, one line.
-        config: the run's settings; of data folders only the last part of the path is named.
-        numbers: what the last validation measured on held-out images.
+        recipe: what was trained; of its settings' data folders only the last part of the path is named.
+        numbers: what the last validation measured on held-out images. Those called `measure/group` make up a table
+            with a row for each group.
     """
-    metadata = ModelCardData(library_name="gendeg", tags=["gendeg", "image-degradation", "diffusion"])
+    config = recipe.config
+    metadata = ModelCardData(library_name="gendeg", tags=["gendeg", *recipe.tags])
     sources = [Path(name).name for name in (*config.photos, *config.pairs)] + config.datasets
     settings = {name: value for name, value in asdict(config).items() if name not in _LEFT_OUT}
     content = "\n\n".join(
         [
             f"---\n{metadata.to_yaml()}\n---",
-            f"# {title}",
+            f"# {recipe.title}",
             "Trained with [gendeg](https://arxiv.org/abs/2411.17687). Images whose file name hashes to the validation "
             "split (1 in 20) were held out.",
             f"Data: {', '.join(sources)}.",
             "## Validation on held-out images",
-            _table("measure", {name: f"{value:.4g}" for name, value in numbers.items()}),
+            *_number_tables(numbers),
             "## Settings",
-            _table("setting", {name: str(value) for name, value in settings.items()}),
+            _table(["setting", "value"], [[name, str(value)] for name, value in settings.items()]),
         ]
     )
     ModelCard(content + "\n").save(folder / "README.md")
 
 
-def _table(header: str, rows: dict[str, str]) -> str:
-    return "\n".join([f"| {header} | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+def _number_tables(numbers: dict[str, float]) -> list[str]:
+    """A line for each plain number, then a table of those called `measure/group`."""
+    plain = [[name, f"{value:.4g}"] for name, value in numbers.items() if "/" not in name]
+    grouped = [name.split("/", 1) for name in numbers if "/" in name]
+    measures, groups = (list(dict.fromkeys(names)) for names in zip(*grouped, strict=True)) if grouped else ([], [])
+    rows = [[group, *(_number(numbers, f"{measure}/{group}") for measure in measures)] for group in groups]
+    tables = [(["measure", "value"], plain), (["", *measures], rows)]
+    return [_table(header, lines) for header, lines in tables if lines]
+
+
+def _number(numbers: dict[str, float], name: str) -> str:
+    return f"{numbers[name]:.4g}" if name in numbers else ""
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def push_result(folder: Path, repository: str) -> None:

@@ -1,5 +1,7 @@
 """Checkpoints of a running training: written whole or not at all, the latest few kept."""
 
+import json
+import math
 import os
 import re
 import shutil
@@ -11,7 +13,10 @@ from typing import Any
 from accelerate import Accelerator
 
 from gendeg.errors import TrainingError
+from gendeg.files import whole_file
 
+BEST = "best"  # folder of the best result so far
+_SCORE = "score.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -67,13 +72,25 @@ def whole_result(folder: Path) -> Iterator[Path]:
     """
     temporary = folder / ".result.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary.mkdir(parents=True)
     yield temporary
     for path in sorted(temporary.iterdir(), key=Path.is_file):
         if path.is_dir():
             shutil.rmtree(folder / path.name, ignore_errors=True)
         os.replace(path, folder / path.name)
     temporary.rmdir()
+
+
+def best_score(folder: Path) -> float:
+    """Score of the result in a folder; minus infinity if there is none."""
+    path = folder / _SCORE
+    return float(json.loads(path.read_text())["score"]) if path.is_file() else -math.inf
+
+
+def write_score(folder: Path, score: float, step: int) -> None:
+    """Note the score of the result in a folder, and the step that it is from."""
+    with whole_file(folder / _SCORE) as temporary:
+        temporary.write_text(json.dumps({"score": score, "step": step}))
 
 
 def require_no_checkpoints(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,26 +146,28 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         severity = severity_one_hot(mu, sigma, self.conditioner.config.num_bins)
         return self.conditioner(embeds, severity.to(embeds))
 
-    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
-        """Generate held-out pairs anew: a sheet (clean, true, generated), a severity scatter plot, and its numbers."""
+    def evaluate(self, items: Items) -> list[tuple[Tensor, Severity, Severity]]:
+        """Generate held-out pairs anew: image, requested and achieved severity of each."""
         size = self.config.batch_size  # what fits into memory in training
-        parts = [self._generate(items[start : start + size], start) for start in range(0, len(items), size)]
-        images = [image for part in parts for image in part.images]
+        parts = [self._generate(items[start : start + size]) for start in range(0, len(items), size)]
+        return [one for part in parts for one in zip(part.images.cpu(), part.requested, part.achieved, strict=True)]
+
+    def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
+        """A sheet (clean, true, generated), a severity scatter plot, and its numbers."""
+        images, requested, achieved = zip(*results, strict=True)
         columns = [(item["clean"], item["degraded"], image) for item, image in zip(items, images, strict=True)]
         write_sheet(list(zip(*columns[:16], strict=True)), folder / f"step-{step:07d}.png")
-        requested, achieved = _joined([part.requested for part in parts]), _joined([part.achieved for part in parts])
         names = [item["degradation"] for item in items]
-        return severity_report(requested, achieved, names, folder / f"severity-{step:07d}.png")
+        return severity_report(_joined(requested), _joined(achieved), names, folder / f"severity-{step:07d}.png")
 
-    def _generate(self, items: Items, first: int) -> GenDegOutput:
-        """Generate pairs anew. An item's seed is its place among all of them, where these start at `first`."""
+    def _generate(self, items: Items) -> GenDegOutput:
         return self.pipeline(
             [item["clean"] for item in items],
             [item["degradation"] for item in items],
             [min(item["mu"].item(), MU_RANGE[1]) for item in items],  # beyond its range a severity is in the last bin
             [min(item["sigma"].item(), SIGMA_RANGE[1]) for item in items],
             [item["prompt"] for item in items],
-            generator=[torch.Generator().manual_seed(first + index) for index in range(len(items))],
+            generator=[torch.Generator().manual_seed(item["index"]) for item in items],
             output_type="pt",
         )
 
@@ -173,12 +176,9 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         self.pipeline.save_pretrained(folder)
 
 
-def _joined(severities: list[Severity]) -> Severity:
-    """Severities of parts as one batch."""
-    return Severity(
-        np.concatenate([severity.mu for severity in severities]),
-        np.concatenate([severity.sigma for severity in severities]),
-    )
+def _joined(severities: Sequence[Severity]) -> Severity:
+    """Severities of single images as one batch."""
+    return Severity(np.array([one.mu for one in severities]), np.array([one.sigma for one in severities]))
 
 
 def _severity_error(estimate: Tensor, degraded: Tensor, clean: Tensor) -> Tensor:

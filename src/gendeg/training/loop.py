@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import LoggerType, set_seed
-from diffusers.optimization import get_scheduler
+from accelerate.utils import LoggerType, gather_object, set_seed
 from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -19,16 +18,20 @@ from tqdm import tqdm
 from gendeg.errors import InputError, MissingExtraError, TrainingError
 from gendeg.training.card import TRACKER_FOLDER, push_result, write_model_card
 from gendeg.training.checkpointing import (
+    BEST,
     Progress,
+    best_score,
     find_checkpoints,
     load_latest_checkpoint,
     require_no_checkpoints,
     save_checkpoint,
     whole_result,
+    write_score,
 )
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.recipe import Items, Recipe
+from gendeg.training.schedule import make_schedule
 from gendeg.training.signals import stop_signals
 
 logger = logging.getLogger(__name__)
@@ -38,9 +41,9 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
     """Train a recipe and save its result.
 
     The run writes `checkpoint-<step>` folders, `validation/`, `config.yaml` and at the end the result with its model
-    card to `config.output_dir`. With `config.resume` it goes on exactly where the latest checkpoint stopped: on the
-    same machine the weights come out bit for bit as without the interruption. Ctrl-C and SIGTERM save a checkpoint
-    first.
+    card to `config.output_dir`; where the recipe scores validations, the best result so far is in `best/`. With
+    `config.resume` it goes on exactly where the latest checkpoint stopped: on the same machine the weights come out
+    bit for bit as without the interruption. Ctrl-C and SIGTERM save a checkpoint first.
 
     Args:
         recipe: the networks and their loss.
@@ -54,8 +57,8 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
     Raises:
         TrainingError: the loss or the gradient is not finite, there is nothing to resume, or checkpoints of an earlier
             run are in the way.
-        InputError: `batch_size` cannot be split over processes and accumulation steps, no repository to push to, or
-            no such tracker.
+        InputError: `batch_size` cannot be split over processes and accumulation steps, impossible betas or learning
+            rates, no repository to push to, or no such tracker.
         MissingExtraError: the tracker is not installed.
         SystemExit: stopped by a signal, after a checkpoint was saved.
     """
@@ -68,6 +71,13 @@ def _check(config: TrainingConfig) -> None:
         raise InputError(
             f"batch_size={config.batch_size} cannot be split into {config.gradient_accumulation_steps} equal parts "
             "(gradient_accumulation_steps); change either."
+        )
+    if len(config.betas) != 2 or not all(0 <= beta < 1 for beta in config.betas):
+        raise InputError(f"betas are two numbers in [0, 1), e.g. 0.9 0.999; got {config.betas}.")
+    if not 0 <= config.final_learning_rate <= config.learning_rate or config.learning_rate == 0:
+        raise InputError(
+            f"The learning rate falls from learning_rate={config.learning_rate:g} to final_learning_rate="
+            f"{config.final_learning_rate:g}; the first must be above 0, and the second between 0 and the first."
         )
     if config.push_to_hub and not config.hub_model_id:
         raise InputError("--push-to-hub needs --hub-model-id, e.g. you/gendeg-streets.")
@@ -88,6 +98,7 @@ class _Run:
         self.folder = Path(config.output_dir)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(
+            cpu=not torch.accelerator.is_available(),  # else several processes on CPUs would train apart
             mixed_precision=config.mixed_precision,
             gradient_accumulation_steps=config.gradient_accumulation_steps,
             log_with=config.tracker,
@@ -98,14 +109,13 @@ class _Run:
         recipe.prepare(self.accelerator.device)
         self.average = _make_average(recipe, config.ema_decay)
         optimizer = torch.optim.AdamW(
-            recipe.parameter_groups(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+            recipe.parameter_groups(),
+            config.learning_rate,
+            betas=(config.betas[0], config.betas[1]),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
-        self.schedule = get_scheduler(
-            config.lr_schedule,
-            optimizer,
-            num_warmup_steps=config.warmup_steps,
-            num_training_steps=config.max_steps,
-        )
+        self.schedule = make_schedule(optimizer, config)
         self.model, self.optimizer = self.accelerator.prepare(recipe, optimizer)
         self.progress = Progress()
         self.losses: list[Tensor] = []
@@ -193,6 +203,8 @@ class _Run:
                 self.average.step(_averaged_parameters(self.recipe))
 
     def _require_finite(self, name: str, value: Tensor) -> None:
+        """Stop all processes at the same step if the value is NaN or infinite in any of them."""
+        value = self.accelerator.reduce(value.detach(), reduction="mean")
         if torch.isfinite(value):
             return
         good = find_checkpoints(self.folder)
@@ -210,23 +222,38 @@ class _Run:
         self.accelerator.log({"loss": loss, "learning_rate": rate}, step=self.progress.step)
 
     def _validate(self) -> dict[str, float]:
-        self.accelerator.wait_for_everyone()
-        numbers: dict[str, float] = {}
-        if self.accelerator.is_main_process:
-            with self._averaged_weights(), self.accelerator.autocast():
-                numbers = self.recipe.validate(self.items, self.folder / "validation", self.progress.step)
-            self.accelerator.log(numbers, step=self.progress.step)
-            logger.warning("Step %d: %s", self.progress.step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+        """Numbers of the held-out items, in the main process. Processes share the items, lest one keep all waiting."""
+        process, count = self.accelerator.process_index, self.accelerator.num_processes
+        first, last = (len(self.items) * part // count for part in (process, process + 1))
+        with self._averaged_weights():
+            with self.accelerator.autocast():
+                results = gather_object(self.recipe.evaluate(self.items[first:last]))
+            numbers = self._report(results) if self.accelerator.is_main_process else {}
         self.model.train()
         self.accelerator.wait_for_everyone()
         return numbers
 
+    def _report(self, results: list[Any]) -> dict[str, float]:
+        step = self.progress.step
+        numbers = self.recipe.report(self.items, results, self.folder / "validation", step)
+        self.accelerator.log(numbers, step=step)
+        logger.warning("Step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+        score = self.recipe.score(numbers)
+        if score is not None and score > best_score(self.folder / BEST):
+            self._save_result(self.folder / BEST, numbers)
+            write_score(self.folder / BEST, score, step)
+        return numbers
+
+    def _save_result(self, folder: Path, numbers: dict[str, float]) -> None:
+        with whole_result(folder) as temporary:
+            self.recipe.save(temporary, self.items)
+            write_model_card(temporary, self.recipe, numbers)
+
     def _finish(self) -> None:
         numbers = self._validate()
         if self.accelerator.is_main_process:
-            with self._averaged_weights(), whole_result(self.folder) as folder:
-                self.recipe.save(folder, self.items)
-                write_model_card(folder, self.recipe.title, self.config, numbers)
+            with self._averaged_weights():
+                self._save_result(self.folder, numbers)
             if self.config.push_to_hub and self.config.hub_model_id:
                 push_result(self.folder, self.config.hub_model_id)
         self.accelerator.end_training()

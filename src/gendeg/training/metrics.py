@@ -1,11 +1,29 @@
 """Numbers of a validation."""
 
+from typing import Any
+
 from torch import Tensor
+
+from gendeg.errors import MissingExtraError
 
 
 def psnr(image: Tensor, reference: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of one image in [0, 1]."""
-    return -10 * (image - reference).square().mean().log10().item()
+    """Peak signal-to-noise ratio in dB of one image in [0, 1]; at most 100, which stands for equal images."""
+    return -10 * (image - reference).square().mean().clamp_min(1e-10).log10().item()
+
+
+def ssim(image: Tensor, reference: Tensor) -> float:
+    """Structural similarity of one image (3, H, W) in [0, 1]: torchmetrics, Gaussian window of 11 pixels.
+
+    Raises:
+        MissingExtraError: torchmetrics is not installed.
+    """
+    try:
+        from torchmetrics.functional.image import structural_similarity_index_measure
+    except ImportError as error:
+        raise MissingExtraError('SSIM needs torchmetrics: pip install "gendeg[training]".') from error
+    similarity: Any = structural_similarity_index_measure(image[None], reference[None], data_range=1.0)
+    return float(similarity)
 
 
 class MeanByName:

@@ -56,12 +56,21 @@ class SimulatedPairs:
         broad_share: share of requests whose mu is uniform in [0.01, 0.5] instead, with the sigma that comes with it, so
             that every severity is seen; the published prior ends at mu = 0.284.
         mixture_share: share of pairs with two degradations at once (rain or snow in haze).
+        degradations: what to simulate; by default all six.
     """
 
     def __init__(
-        self, folders: Sequence[str], split: str = "train", *, broad_share: float = 0.25, mixture_share: float = 0.04
+        self,
+        folders: Sequence[str],
+        split: str = "train",
+        *,
+        broad_share: float = 0.25,
+        mixture_share: float = 0.04,
+        degradations: Sequence[str] = tuple(Degradation),
     ):
         self.photos = list_photos(folders, split)
+        self.degradations = [Degradation(name) for name in degradations]
+        self.mixtures = [mixture for mixture in MIXTURES if set(mixture) <= set(self.degradations)]
         self.broad_share = broad_share
         self.mixture_share = mixture_share
         self.read = PhotoReader()
@@ -75,9 +84,9 @@ class SimulatedPairs:
         return Pair(clean, _simulate(rng, clean, mixture, mu, sigma), mixture)
 
     def _draw_mixture(self, rng: Rng) -> Mixture:
-        if rng.random() < self.mixture_share:
-            return MIXTURES[rng.integers(len(MIXTURES))]
-        return (list(Degradation)[rng.integers(len(Degradation))],)
+        if rng.random() < self.mixture_share and self.mixtures:
+            return self.mixtures[rng.integers(len(self.mixtures))]
+        return (self.degradations[rng.integers(len(self.degradations))],)
 
     def _draw_severity(self, rng: Rng, degradation: Degradation) -> tuple[float, float]:
         if rng.random() < self.broad_share:
@@ -98,18 +107,20 @@ class FolderPairs:
     Args:
         folders: folders of pairs.
         split: `"train"` or `"validation"`.
+        balanced: draw the degradation first, so that each is as frequent, however many pairs it has.
     """
 
-    def __init__(self, folders: Sequence[str], split: str = "train"):
+    def __init__(self, folders: Sequence[str], split: str = "train", *, balanced: bool = False):
         found = [pair for folder in folders for pair in list_pairs(folder)]
         self.pairs = split_pairs(found, split)
         if not self.pairs:
             raise InputError(f"None of the {len(found)} pairs in {', '.join(folders)} belongs to the {split} split.")
+        self.groups = _groups([pair.mixture for pair in self.pairs], balanced)
         self.read = PhotoReader()
 
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a pair and cut the same window out of both images."""
-        paths = self.pairs[rng.integers(len(self.pairs))]
+        paths = self.pairs[_draw_from(rng, self.groups)]
         clean, degraded = random_crops(rng, [self.read(paths.clean), self.read(paths.degraded)], size)
         return Pair(clean, degraded, paths.mixture)
 
@@ -120,16 +131,55 @@ class DatasetPairs:
     Args:
         name: name on the hub, or folder.
         split: `"train"` or `"validation"`.
+        balanced: draw the degradation first, so that each is as frequent, however many rows it has.
     """
 
-    def __init__(self, name: str, split: str = "train"):
+    def __init__(self, name: str, split: str = "train", *, balanced: bool = False):
         self.rows = PairDataset(name, split)
+        self.groups = _groups(self.rows.mixtures(), True) if balanced else [range(len(self.rows))]
 
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a row and cut the same window out of both images."""
-        clean, degraded, mixture, caption = self.rows[int(rng.integers(len(self.rows)))]
+        clean, degraded, mixture, caption = self.rows[_draw_from(rng, self.groups)]
         crops = random_crops(rng, [clean, degraded], size)
         return Pair(crops[0], crops[1], mixture, caption)
+
+
+def _groups(names: Sequence[Any], balanced: bool) -> list[Sequence[int]]:
+    """Indices of pairs, all together or, if `balanced`, by what degrades them."""
+    if not balanced:
+        return [range(len(names))]
+    groups: dict[Any, list[int]] = {}
+    for index, name in enumerate(names):
+        groups.setdefault(name, []).append(index)
+    return list(groups.values())
+
+
+def _draw_from(rng: Rng, groups: Sequence[Sequence[int]]) -> int:
+    group = groups[int(rng.integers(len(groups)))] if len(groups) > 1 else groups[0]
+    return group[int(rng.integers(len(group)))]
+
+
+class MixedPairs:
+    """Pairs from several sources.
+
+    Args:
+        sources: where pairs come from, with the weight of each.
+
+    Raises:
+        InputError: no source, a weight below 0, or none above 0.
+    """
+
+    def __init__(self, sources: Sequence[tuple[PairSource, float]]):
+        weights = np.array([weight for _, weight in sources], dtype=np.float64)
+        if not len(weights) or (weights < 0).any() or weights.sum() == 0:
+            raise InputError(f"Sources of pairs need weights >= 0, one of them above 0; got {weights.tolist()}.")
+        self.sources = [source for source, _ in sources]
+        self.probabilities = weights / weights.sum()
+
+    def draw(self, rng: Rng, size: int) -> Pair:
+        """Draw a source, and a pair from it."""
+        return self.sources[rng.choice(len(self.sources), p=self.probabilities)].draw(rng, size)
 
 
 class TrainingPairs(Dataset[dict[str, Any]]):
@@ -142,18 +192,14 @@ class TrainingPairs(Dataset[dict[str, Any]]):
     `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
 
     Args:
-        sources: where pairs come from, with the weight of each.
+        source: where pairs come from.
         size: side of the square crops, in pixels.
         seed: another seed is another data set.
         length: number of items that the data set claims to have.
     """
 
-    def __init__(self, sources: Sequence[tuple[PairSource, float]], size: int, seed: int = 0, length: int = 2**31):
-        weights = np.array([weight for _, weight in sources], dtype=np.float64)
-        if not len(weights) or (weights < 0).any() or weights.sum() == 0:
-            raise InputError(f"Sources of pairs need weights >= 0, one of them above 0; got {weights.tolist()}.")
-        self.sources = [source for source, _ in sources]
-        self.probabilities = weights / weights.sum()
+    def __init__(self, source: PairSource, size: int, seed: int = 0, length: int = 2**31):
+        self.source = source
         self.size = size
         self.seed = seed
         self.length = length
@@ -163,8 +209,7 @@ class TrainingPairs(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, index])
-        source = self.sources[rng.choice(len(self.sources), p=self.probabilities)]
-        pair = source.draw(rng, self.size)
+        pair = self.source.draw(rng, self.size)
         description = pair.description or _draw_description(rng)
         mu, sigma = tensor_severity(pair.clean[None], pair.degraded[None])
         return {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,17 +86,25 @@ class SCMRecipe(Recipe[SCMConfig]):
         original = predict_original(scheduler, noisy, prediction, timesteps)
         return decode_scaled(pipe.vae, original).float(), correction_weights(scheduler, timesteps)
 
-    def validate(self, items: Items, folder: Path, step: int) -> dict[str, float]:
+    def evaluate(self, items: Items) -> list[tuple[Tensor, Tensor]]:
+        """The plain decoding of the true degraded image, and the corrected one."""
+        return [self._decode(item) for item in items]
+
+    def _decode(self, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        vae = self.pipeline.vae
+        clean, degraded = (item[name][None].to(vae.device) for name in ("clean", "degraded"))
+        scaled = encode_mode(vae, degraded) * vae.config.scaling_factor
+        plain = decode_scaled(vae, scaled).float()
+        corrected = (self.scm(clean * 2 - 1, plain * 2 - 1).float() / 2 + 0.5).clamp(0, 1)
+        return plain[0].cpu(), corrected[0].cpu()
+
+    def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
         """PSNR to the true degraded image of its plain decoding and of the corrected one, held-out photos."""
-        vae, scores, rows = self.pipeline.vae, MeanByName(), []
-        for item in items:
-            clean, degraded = (item[name][None].to(vae.device) for name in ("clean", "degraded"))
-            scaled = encode_mode(vae, degraded) * vae.config.scaling_factor
-            plain = decode_scaled(vae, scaled).float()
-            corrected = (self.scm(clean * 2 - 1, plain * 2 - 1).float() / 2 + 0.5).clamp(0, 1)
-            scores.add(f"psnr/{item['degradation']}/plain", psnr(plain, degraded))
-            scores.add(f"psnr/{item['degradation']}/corrected", psnr(corrected, degraded))
-            rows.append((clean[0], degraded[0], plain[0], corrected[0]))
+        scores, rows = MeanByName(), []
+        for item, (plain, corrected) in zip(items, results, strict=True):
+            scores.add(f"psnr plain/{item['degradation']}", psnr(plain, item["degraded"]))
+            scores.add(f"psnr corrected/{item['degradation']}", psnr(corrected, item["degraded"]))
+            rows.append((item["clean"], item["degraded"], plain, corrected))
         write_sheet(list(zip(*rows[:12], strict=True)), folder / f"step-{step:07d}.png")
         return scores.means()
 

@@ -1,10 +1,12 @@
 """From settings to training pairs."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.training.config import TrainingConfig
-from gendeg.training.pairs import DatasetPairs, FolderPairs, PairSource, SimulatedPairs, TrainingPairs
+from gendeg.training.pairs import DatasetPairs, FolderPairs, MixedPairs, PairSource, SimulatedPairs, TrainingPairs
 
 VALIDATION_SEED = 2**20  # validation items differ from every training item, whatever the training seed
 
@@ -15,15 +17,33 @@ def training_pairs(config: TrainingConfig) -> TrainingPairs:
     Raises:
         InputError: the settings name no source, or shares that leave nothing for the photos.
     """
-    _require_sources(config)
+    return TrainingPairs(mixed_pairs(config), config.resolution, config.seed)
+
+
+def mixed_pairs(
+    config: TrainingConfig, *, balanced: bool = False, degradations: Sequence[str] = tuple(Degradation)
+) -> MixedPairs:
+    """All sources that the settings name, mixed by their shares.
+
+    Args:
+        config: the settings.
+        balanced: whether pairs and data sets show each of their degradations equally often, as simulators do.
+        degradations: what is simulated.
+
+    Raises:
+        InputError: the settings name no source, or shares that leave nothing for the photos.
+    """
+    require_sources(config)
     sources: list[tuple[PairSource, float]] = []
     if config.pairs:
-        sources.append((FolderPairs(config.pairs), config.pair_share))
-    sources += [(DatasetPairs(name), config.dataset_share / len(config.datasets)) for name in config.datasets]
+        sources.append((FolderPairs(config.pairs, balanced=balanced), config.pair_share))
+    share = config.dataset_share / max(1, len(config.datasets))
+    sources += [(DatasetPairs(name, balanced=balanced), share) for name in config.datasets]
     if config.photos:
         rest = 1 - sum(share for _, share in sources)
-        sources.append((SimulatedPairs(config.photos, broad_share=config.broad_share), rest))
-    return TrainingPairs(sources, config.resolution, config.seed)
+        simulated = SimulatedPairs(config.photos, broad_share=config.broad_share, degradations=degradations)
+        sources.append((simulated, rest))
+    return MixedPairs(sources)
 
 
 def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
@@ -32,7 +52,7 @@ def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
     Raises:
         InputError: the settings name no source, or nothing in it is held out.
     """
-    _require_sources(config)
+    require_sources(config)
     source: PairSource
     if config.photos:
         source = SimulatedPairs(config.photos, "validation", broad_share=config.broad_share)
@@ -40,10 +60,15 @@ def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
         source = FolderPairs(config.pairs, "validation")
     else:
         source = DatasetPairs(config.datasets[0], "validation")
-    pairs = TrainingPairs([(source, 1.0)], config.resolution, VALIDATION_SEED)
+    pairs = TrainingPairs(source, config.resolution, VALIDATION_SEED)
     return [pairs[index] for index in range(config.validation_count)]
 
 
-def _require_sources(config: TrainingConfig) -> None:
+def require_sources(config: TrainingConfig) -> None:
+    """Refuse settings that name no source of pairs.
+
+    Raises:
+        InputError: there is none.
+    """
     if not (config.photos or config.pairs or config.datasets):
         raise InputError("Nothing to train on: name --photos (clean photos), --pairs (folders of pairs) or --datasets.")

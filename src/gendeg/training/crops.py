@@ -1,0 +1,135 @@
+"""What restorers train on: crops of pairs that were degraded as larger pictures; and held-out pairs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from gendeg.training.pairs import DatasetPairs, FolderPairs, Pair, PairSource, Rng, SimulatedPairs
+from gendeg.training.recipe import Items
+from gendeg.training.restorer_config import RestorerConfig
+from gendeg.training.sources import VALIDATION_SEED, mixed_pairs, require_sources
+
+CLEAN = "clean"
+_PAIR, _CROP = 0, 1  # streams of random numbers
+
+
+class RestorationCrops(Dataset[dict[str, Any]]):
+    """Training crops with a virtual index: item `i` depends on `seed` and `i` alone, like those of `TrainingPairs`.
+
+    Degradations have a size: flakes, streaks, drops, depth and blur scale with the picture that a simulator is given.
+    So a pair is drawn as a square canvas whose side is uniform between `size` and `canvas`, about as large as the
+    photos that will be restored, and the crops are cut out of it. Several come from one canvas, since simulating
+    costs more than cropping.
+
+    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `degradation`, e.g. `"rain+haze"` or
+    `"clean"`; and `index`.
+
+    Args:
+        source: where pairs come from.
+        size: side of the square crops, in pixels.
+        canvas: largest side of the canvas, in pixels; at least `size`.
+        crops_per_pair: crops from one canvas; they have neighbouring indices.
+        clean_share: share of items whose degraded image is the clean one, so that clean photos are left alone.
+        seed: another seed is another data set.
+        length: number of items that the data set claims to have.
+    """
+
+    def __init__(
+        self,
+        source: PairSource,
+        size: int,
+        canvas: int,
+        *,
+        crops_per_pair: int = 1,
+        clean_share: float = 0.0,
+        seed: int = 0,
+        length: int = 2**31,
+    ):
+        self.source = source
+        self.size = size
+        self.canvas = canvas
+        self.crops_per_pair = crops_per_pair
+        self.clean_share = clean_share
+        self.seed = seed
+        self.length = length
+        self._latest: tuple[int, Pair] | None = None
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        pair = self._pair(index // self.crops_per_pair)
+        rng = np.random.default_rng([self.seed, index, _CROP])
+        is_clean = rng.random() < self.clean_share
+        clean, degraded = random_views(rng, [pair.clean, pair.clean if is_clean else pair.degraded], self.size)
+        name = CLEAN if is_clean else "+".join(pair.mixture)
+        return {"clean": clean, "degraded": degraded, "degradation": name, "index": index}
+
+    def _pair(self, number: int) -> Pair:
+        """Pair number `number`; the latest one is remembered, for its other crops."""
+        if self._latest is None or self._latest[0] != number:
+            rng = np.random.default_rng([self.seed, number, _PAIR])
+            side = int(rng.integers(self.size, self.canvas + 1))
+            self._latest = (number, self.source.draw(rng, side))
+        return self._latest[1]
+
+
+def random_views(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:
+    """The same square of several images (C, H, W) of one size, turned by 0, 90, 180 or 270 degrees, maybe mirrored."""
+    height, width = images[0].shape[-2:]
+    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    crops = [image[:, top : top + size, left : left + size].rot90(turns, (1, 2)) for image in images]
+    return [(crop.flip(2) if mirrored else crop).contiguous() for crop in crops]
+
+
+def restoration_crops(config: RestorerConfig) -> RestorationCrops:
+    """The crops that a restorer trains on, from all sources that the settings name.
+
+    Raises:
+        InputError: no source, shares that leave nothing for the photos, or a canvas smaller than the crops.
+    """
+    return RestorationCrops(
+        mixed_pairs(config, balanced=config.balanced, degradations=config.degradations),
+        config.resolution,
+        config.canvas_side,
+        crops_per_pair=config.crops_per_pair,
+        clean_share=config.clean_share,
+        seed=config.seed,
+    )
+
+
+def restoration_items(config: RestorerConfig) -> Items:
+    """About `validation_count` held-out pairs, always the same ones, the size of the largest canvas.
+
+    Each simulated degradation (severities from the published prior), clean photos, the folders of pairs together and
+    each data set get equally many. The `degradation` of the last two says so: `"low_light (pairs)"`.
+
+    Raises:
+        InputError: the settings name no source, or nothing in one of them is held out.
+    """
+    require_sources(config)
+    groups = list(_held_out(config))
+    items = []
+    for index in range(max(len(groups), config.validation_count)):
+        source, kind = groups[index % len(groups)]
+        pair = source.draw(np.random.default_rng([VALIDATION_SEED, index]), config.canvas_side)
+        degraded, name = (pair.clean, CLEAN) if kind == CLEAN else (pair.degraded, "+".join(pair.mixture) + kind)
+        items.append({"clean": pair.clean, "degraded": degraded, "degradation": name, "index": index})
+    return items
+
+
+def _held_out(config: RestorerConfig) -> Iterator[tuple[PairSource, str]]:
+    """Sources of held-out pairs, with what is appended to the name of the degradation, or `CLEAN`."""
+    if config.photos:
+        for name in config.degradations:
+            only = SimulatedPairs(config.photos, "validation", broad_share=0, mixture_share=0, degradations=[name])
+            yield only, ""
+        yield only, CLEAN
+    if config.pairs:
+        yield FolderPairs(config.pairs, "validation", balanced=config.balanced), " (pairs)"
+    for dataset in config.datasets:
+        yield DatasetPairs(dataset, "validation", balanced=config.balanced), " (data set)"
