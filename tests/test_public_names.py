@@ -7,6 +7,7 @@ import pytest
 import gendeg
 
 PUBLIC = [
+    "AutoRestorer",
     "Degradation",
     "DegradationConditioner",
     "GenDegOutput",

@@ -13,6 +13,7 @@ from gendeg.data.gends.registration import register as _register_gends
 from gendeg.version import __version__ as __version__
 
 _WHERE = {
+    "AutoRestorer": "gendeg.models.auto",
     "Degradation": "gendeg.degradations",
     "DegradationConditioner": "gendeg.models.conditioning",
     "GenDegOutput": "gendeg.output",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gendeg.checkpoints import checkpoint
     from gendeg.data.gends.registration import load_dataset
     from gendeg.degradations import Degradation
+    from gendeg.models.auto import AutoRestorer
     from gendeg.models.conditioning import DegradationConditioner
     from gendeg.models.nafnet import NAFNet
     from gendeg.models.scm import StructureCorrectionModule
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from gendeg.simulators import simulate
 
 __all__ = [
+    "AutoRestorer",
     "Degradation",
     "DegradationConditioner",
     "GenDegOutput",

@@ -1,0 +1,173 @@
+"""AutoRestorer: the right class for a restorer's folder, hub name, foreign file, or configuration."""
+
+import importlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffusers import ConfigMixin
+from safetensors import SafetensorError
+
+from gendeg.checkpoints import packaged_checkpoints, read_state_dict
+from gendeg.errors import CheckpointError, InputError
+from gendeg.models.restorer import Restorer
+from gendeg.models.sizes import create_restorer
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+CONFIG = "config.json"
+
+_MODULES = {
+    "NAFNet": "gendeg.models.nafnet",
+    "PromptIR": "gendeg.models.promptir",
+    "SwinRestorer": "gendeg.models.swin",
+}
+# Endings of names that all weights of an architecture have and those of others have not.
+_LAYOUTS = {
+    "NAFNet": ("intro.weight", "sca.1.weight"),
+    "PromptIR": ("patch_embed.proj.weight", "encoder_level1.0.attn.qkv.weight"),  # Restormer too
+}
+_REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys")  # diffusers' names of what can be wrong
+
+_registered: dict[str, type[Restorer]] = {}
+
+
+class AutoRestorer:
+    """Makes restorers; has no instances of its own.
+
+    Example: `AutoRestorer.from_pretrained(gendeg.checkpoint("nafnet-tiny")).restore(photo)`.
+    """
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], **kwargs: Any) -> Restorer:
+        """Load a restorer, in evaluation mode.
+
+        Args:
+            source: a folder that `save_pretrained` wrote, a name on the hub (`owner/name`), or a foreign checkpoint
+                file, which goes to `from_original_checkpoint`.
+            kwargs: of the `from_pretrained` of the restorer's class, e.g. `torch_dtype`, `revision`, `tlc_window`; for
+                a file, of its `from_original_checkpoint`.
+
+        Raises:
+            CheckpointError: nothing there, broken, unsafe, or of an unknown class.
+            MissingExtraError: a third party's file, and the extra that reads it is not installed.
+        """
+        path = Path(source)
+        if path.is_file():
+            return cls.from_original_checkpoint(path, **kwargs)
+        if path.is_dir() and not (path / CONFIG).is_file():
+            raise CheckpointError(
+                f"{source} is not the folder of a restorer: it has no {CONFIG}. `gendeg convert` makes one from the "
+                "authors' files."
+            )
+        if not path.is_dir() and not HUB_NAME.fullmatch(str(source)):
+            packaged = ", ".join(packaged_checkpoints()) or "none"
+            raise CheckpointError(
+                f"No restorer at {source}: give a folder, a checkpoint file, or a name on the hub (owner/name). For "
+                f"the packaged ones ({packaged}) give gendeg.checkpoint(name); AutoRestorer.from_config makes new ones."
+            )
+        try:
+            restorer_class = _find_class(ConfigReader.load_config(source, **kwargs), source)
+            restorer, report = restorer_class.from_pretrained(source, output_loading_info=True, **kwargs)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise CheckpointError(f"Cannot load a restorer from {source}: {reason}") from error
+        _check_complete(report, source)
+        return restorer.eval()
+
+    @classmethod
+    def from_config(cls, config: str | Mapping[str, Any]) -> Restorer:
+        """A fresh restorer with random weights.
+
+        Args:
+            config: a name such as `"nafnet-width32"` (see `gendeg.models.sizes`), or the content of a `config.json`.
+
+        Raises:
+            InputError: unknown name.
+            CheckpointError: unknown class.
+        """
+        if isinstance(config, str):
+            return create_restorer(config)
+        return _find_class(config, "This configuration").from_config(dict(config))
+
+    @classmethod
+    def from_original_checkpoint(cls, path: str | os.PathLike[str], **kwargs: Any) -> Restorer:
+        """Load the checkpoint file of another program: the architecture is recognised by the names of its weights.
+
+        NAFNet and PromptIR (and Restormer, which is a PromptIR without prompts) become gendeg's own; for other networks
+        see `gendeg.models.third_party`.
+
+        Args:
+            path: `.pth`, `.ckpt`, `.pt`, `.bin`, `.safetensors`.
+            kwargs: of the class's `from_original_checkpoint`.
+
+        Raises:
+            CheckpointError: unreadable, unsafe, or of no known architecture.
+            MissingExtraError: a third party's network, and the extra that reads it is not installed.
+        """
+        name = recognise(list(read_state_dict(path)))
+        if name is not None:
+            return _known_class(name).from_original_checkpoint(path, **kwargs)
+        from gendeg.models.third_party import ThirdPartyRestorer
+
+        return ThirdPartyRestorer.from_original_checkpoint(path, **kwargs)
+
+    @classmethod
+    def register(cls, restorer_class: type[Restorer]) -> type[Restorer]:
+        """Make a class of your own known by its name; may decorate the class.
+
+        Raises:
+            InputError: not a subclass of `Restorer` and `diffusers.ConfigMixin`, or a name that is taken.
+        """
+        if not issubclass(restorer_class, Restorer) or not issubclass(restorer_class, ConfigMixin):
+            raise InputError(f"{restorer_class.__name__} must be a subclass of Restorer and diffusers.ConfigMixin.")
+        name = restorer_class.__name__
+        if name in _MODULES or _registered.get(name, restorer_class) is not restorer_class:
+            raise InputError(f"There is a restorer {name} already; choose another name.")
+        _registered[name] = restorer_class
+        return restorer_class
+
+
+class ConfigReader(ConfigMixin):
+    """Reads a `config.json` from a folder or the hub before the class it belongs to is known."""
+
+    config_name = CONFIG
+
+
+def known_restorers() -> list[str]:
+    """Names of the classes that `AutoRestorer` knows."""
+    return sorted([*_MODULES, *_registered])
+
+
+def recognise(names: list[str]) -> str | None:
+    """Class of the restorer whose checkpoint has weights of these names; None for none of ours."""
+    for restorer, endings in _LAYOUTS.items():
+        if all(any(name == ending or name.endswith(f".{ending}") for name in names) for ending in endings):
+            return restorer
+    return None
+
+
+def _find_class(config: Mapping[str, Any], source: object) -> type[Any]:
+    name = config.get("_class_name")
+    if name not in known_restorers():
+        raise CheckpointError(
+            f"{source} describes {f'a {name}' if name else 'no class'}, which is not a known restorer. Known: "
+            f"{', '.join(known_restorers())}; AutoRestorer.register adds your own."
+        )
+    return _known_class(name)
+
+
+def _check_complete(report: Mapping[str, Any], source: object) -> None:
+    """Refuse a folder that lacks weights: diffusers would fill them in with random ones."""
+    found = [
+        f"{len(report[kind])} {kind.replace('_', ' ')}: {sorted(report[kind])[0]}" for kind in _REPORTED if report[kind]
+    ]
+    if found:
+        raise CheckpointError(f"The weights in {source} do not fit its {CONFIG}: {'; '.join(found)}.")
+
+
+def _known_class(name: str) -> type[Any]:
+    if name in _registered:
+        return _registered[name]
+    return getattr(importlib.import_module(_MODULES[name]), name)
