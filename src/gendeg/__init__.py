@@ -19,9 +19,11 @@ _WHERE = {
     "GenDegOutput": "gendeg.output",
     "GenDegPipeline": "gendeg.pipelines.gendeg",
     "NAFNet": "gendeg.models.nafnet",
+    "PromptIR": "gendeg.models.promptir",
     "Severity": "gendeg.severity",
     "SeverityPrior": "gendeg.priors",
     "StructureCorrectionModule": "gendeg.models.scm",
+    "SwinRestorer": "gendeg.models.swin",
     "checkpoint": "gendeg.checkpoints",
     "load_dataset": "gendeg.data.gends.registration",
     "measure_severity": "gendeg.severity",
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from gendeg.models.auto import AutoRestorer
     from gendeg.models.conditioning import DegradationConditioner
     from gendeg.models.nafnet import NAFNet
+    from gendeg.models.promptir import PromptIR
     from gendeg.models.scm import StructureCorrectionModule
+    from gendeg.models.swin import SwinRestorer
     from gendeg.output import GenDegOutput
     from gendeg.pipelines.gendeg import GenDegPipeline
     from gendeg.priors import SeverityPrior
@@ -49,9 +53,11 @@ __all__ = [
     "GenDegOutput",
     "GenDegPipeline",
     "NAFNet",
+    "PromptIR",
     "Severity",
     "SeverityPrior",
     "StructureCorrectionModule",
+    "SwinRestorer",
     "checkpoint",
     "load_dataset",
     "measure_severity",

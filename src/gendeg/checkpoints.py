@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,9 @@ Model = TypeVar("Model", bound=nn.Module)
 _FOLDER = Path(__file__).parent / "resources" / "checkpoints"
 # Lightning before 1.5 stores the states of callbacks beside the weights, under the callback's class.
 _LIGHTNING_CLASS = "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"
-_WRAPPERS = ("state_dict", "params_ema", "params")  # where Lightning and BasicSR keep the weights
+# Swin and SimMIM store their configuration, a mapping, beside the weights.
+_YACS_CLASS = "yacs.config.CfgNode"
+_WRAPPERS = ("state_dict", "params_ema", "params", "model")  # where Lightning, BasicSR and Swin keep the weights
 
 
 class _Inert:
@@ -63,7 +66,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS)]):
+        with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS), (OrderedDict, _YACS_CLASS)]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
