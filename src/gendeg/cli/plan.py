@@ -67,7 +67,7 @@ def plan_folder(
         seed: a job's own seed is derived from it, the photo's path below `root` and the degradation.
     """
     jobs = []
-    for photo, name in zip(photos, _output_names(photos, root), strict=True):
+    for photo, name in zip(photos, output_names(photos, root), strict=True):
         for degradation in degradations:
             folder = output / degradation
             source = photo.relative_to(root).as_posix()
@@ -89,8 +89,8 @@ def derive_seed(seed: int, source: str, degradation: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def _output_names(photos: Sequence[Path], root: Path) -> list[Path]:
-    """PNG names below the output folder; photos that differ only in suffix keep it: a.jpg.png, a.webp.png."""
+def output_names(photos: Sequence[Path], root: Path) -> list[Path]:
+    """Names of PNG files below the output folder; photos that differ only in suffix keep it: a.jpg.png, a.webp.png."""
     stems = [photo.relative_to(root).with_suffix("") for photo in photos]
     counts = Counter(stems)
     return [
@@ -99,16 +99,14 @@ def _output_names(photos: Sequence[Path], root: Path) -> list[Path]:
     ]
 
 
-def check_request(degradations: Sequence[str], photo: Path, output: Path) -> None:
+def check_request(degradations: Sequence[str], output: Path) -> None:
     """Refuse what cannot go into one file.
 
     Raises:
-        InputError: a single photo and file, but several degradations; or the photo would overwrite itself.
+        InputError: several degradations.
     """
     if len(degradations) > 1:
         raise InputError(
             f"{len(degradations)} degradations do not fit into the one file {output}; give a folder, e.g. "
             f"-o {output.with_suffix('')}/"
         )
-    if output.resolve() == photo.resolve():
-        raise InputError(f"{output} is the photo itself; choose another output file.")

@@ -1,10 +1,9 @@
-"""Make images: one photo at a time, skipping what is done, going on after a photo that fails."""
+"""Degrade photos: what was ordered, by an engine, one photo at a time."""
 
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,12 @@ import PIL.Image
 import typer
 
 from gendeg import __version__
-from gendeg.cli.metadata import METADATA, Metadata, Row
+from gendeg.cli.folder import file_name, is_single_file, make_images, photos_outside
+from gendeg.cli.metadata import Row
 from gendeg.cli.plan import Job, check_request, parse_degradations, plan_folder, plan_photo
-from gendeg.errors import ImageError, InputError
-from gendeg.imaging import IMAGE_SUFFIXES, find_images, read_image, write_image
+from gendeg.imaging import read_image, write_image
 from gendeg.output import GenDegOutput
 from gendeg.severity import Severity
-
-EXIT_SOME_FAILED = 1
-JPEG_XL = ".jxl"  # read and written by a plugin of Pillow only
 
 
 @dataclass(frozen=True)
@@ -70,43 +66,13 @@ def run(order: Order) -> None:
         typer.Exit: status 1; photos of a folder failed, the others are done.
     """
     names = parse_degradations(order.degradations)
-    is_folder = order.photo.is_dir()
-    if not is_folder and order.output.suffix.lower() in IMAGE_SUFFIXES and not order.output.is_dir():
-        check_request(names, order.photo, order.output)
+    if is_single_file(order.photo, order.output):
+        check_request(names, order.output)
         _run_photo(plan_photo(order.photo, names[0], order.output, order.seed, order.save_target), order)
         return
-    if not is_folder:
-        _refuse_other_format(order.output)
-    root = order.photo if is_folder else order.photo.parent
-    photos = _photos_outside(order.photo, order.output, names) if is_folder else [order.photo]
+    root = order.photo if order.photo.is_dir() else order.photo.parent
+    photos = photos_outside(order.photo, order.output, names)
     _run_folder(plan_folder(photos, root, names, order.output, order.seed, order.save_target), root, order)
-
-
-def _refuse_other_format(output: Path) -> None:
-    """A single photo's output that is called like an image file is not meant to be a folder.
-
-    Raises:
-        InputError: its ending is that of an image format that gendeg does not write.
-    """
-    others = {JPEG_XL, *PIL.Image.registered_extensions()} - IMAGE_SUFFIXES
-    if output.suffix.lower() in others and not output.is_dir():
-        accepted = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise InputError(f"{output}: gendeg does not write {output.suffix}; use one of {accepted}, or give a folder.")
-
-
-def _photos_outside(folder: Path, output: Path, names: Sequence[str]) -> list[Path]:
-    """Photos of a folder; an output folder that lies in it is not an input.
-
-    Raises:
-        InputError: the output is called like an image file, or the images made would lie among the photos.
-    """
-    if output.suffix.lower() in IMAGE_SUFFIXES:
-        raise InputError(f"{folder} is a folder, which does not fit into the one file {output}; give a folder.")
-    photos, results = folder.resolve(), output.resolve()
-    if results == photos or any((results / name) in (photos, *photos.parents) for name in names):
-        raise InputError(f"In {output} the new images would lie among the photos of {folder}; choose another folder.")
-    paths = find_images(folder)
-    return [path for path in paths if results not in path.resolve().parents] if photos in results.parents else paths
 
 
 def _run_photo(job: Job, order: Order) -> None:
@@ -120,44 +86,14 @@ def _run_photo(job: Job, order: Order) -> None:
 
 
 def _run_folder(jobs: list[Job], root: Path, order: Order) -> None:
-    metadata = Metadata(order.output)
-    if order.overwrite:
-        metadata.forget(_file_name(job, order) for job in jobs)
-    waiting = [job for job in jobs if not _is_done(job, metadata, order)]
-    failures = _make(waiting, root, order, metadata) if waiting else {}
-    there = sum(_file_name(job, order) in metadata.rows for job in jobs)
-    new = there - (len(jobs) - len(waiting))
-    typer.echo(f"{order.output}: {there} of {len(jobs)} images are there, {new} of them new; see {METADATA}.")
-    if failures:
-        lines = [f"Photos that could not be used: {len(failures)}", *(f"  {p}: {e}" for p, e in failures.items())]
-        typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
-        raise typer.Exit(EXIT_SOME_FAILED)
+    def expected(job: Job) -> Row:
+        return {"seed": job.seed, "degradation": job.degradation, **order.settings(job.degradation)}
 
+    def load() -> Callable[[Path, Iterator[Job]], Iterator[Row]]:
+        engine = order.load()
+        return lambda photo, jobs: _degrade_photo(photo, jobs, root, order, engine)
 
-def _is_done(job: Job, metadata: Metadata, order: Order) -> bool:
-    expected = {"seed": job.seed, "degradation": job.degradation, **order.settings(job.degradation)}
-    return metadata.is_done(_file_name(job, order), expected)
-
-
-def _file_name(job: Job, order: Order) -> str:
-    return job.output.relative_to(order.output).as_posix()
-
-
-def _make(jobs: list[Job], root: Path, order: Order, metadata: Metadata) -> dict[Path, ImageError]:
-    """Make images and record them; returns the photos that failed, with the reason."""
-    from tqdm import tqdm
-
-    engine = order.load()
-    failures: dict[Path, ImageError] = {}
-    with tqdm(total=len(jobs), unit="image", disable=None) as progress:
-        for photo, group in groupby(jobs, key=lambda job: job.photo):
-            try:
-                for row in _degrade_photo(photo, group, root, order, engine):
-                    metadata.add(row)
-                    progress.update()
-            except ImageError as error:
-                failures[photo] = error
-    return failures
+    make_images(jobs, order.output, order.overwrite, expected, load)
 
 
 def _degrade_photo(photo: Path, jobs: Iterator[Job], root: Path, order: Order, engine: Engine) -> Iterator[Row]:
@@ -177,9 +113,9 @@ def _write(job: Job, result: GenDegOutput) -> None:
 
 def _row(job: Job, result: GenDegOutput, root: Path, order: Order) -> Row:
     """One line of the record; columns named `file_name` and `target_file_name` are images to `datasets`."""
-    row: Row = {"file_name": _file_name(job, order)}
+    row: Row = {"file_name": file_name(job.output, order.output)}
     if job.target is not None:
-        row["target_file_name"] = job.target.relative_to(order.output).as_posix()
+        row["target_file_name"] = file_name(job.target, order.output)
     requested, achieved = result.requested[0], result.achieved[0]
     row |= {
         "source": job.photo.relative_to(root).as_posix(),

@@ -1,0 +1,132 @@
+"""Work through photos: skip what is done, go on after a photo that fails, list the failures at the end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import PIL.Image
+import typer
+
+from gendeg.cli.metadata import METADATA, Metadata, Row
+from gendeg.errors import ImageError, InputError
+from gendeg.imaging import IMAGE_SUFFIXES, find_images
+
+EXIT_SOME_FAILED = 1
+JPEG_XL = ".jxl"  # read and written by a plugin of Pillow only
+
+
+class ImageJob(Protocol):
+    """One image to make.
+
+    Attributes:
+        photo: what it is made from.
+        output: where it goes.
+    """
+
+    @property
+    def photo(self) -> Path: ...  # noqa: D102
+    @property
+    def output(self) -> Path: ...  # noqa: D102
+
+
+Job = TypeVar("Job", bound=ImageJob)
+
+
+def make_images(
+    jobs: Sequence[Job],
+    folder: Path,
+    overwrite: bool,
+    expected: Callable[[Job], Row],
+    load: Callable[[], Callable[[Path, Iterator[Job]], Iterator[Row]]],
+) -> None:
+    """Make the images of a folder that are not there yet, and record them.
+
+    Args:
+        jobs: all jobs of one photo one after another.
+        folder: where all outputs lie; gets the record, `metadata.jsonl`.
+        overwrite: make again what exists.
+        expected: what the record says about a job's image if it was made as ordered now.
+        load: loads what makes the images; called when there is something to do. It is called with a photo and its jobs,
+            writes each image and yields its row; an `ImageError` concerns the photo alone.
+
+    Raises:
+        InputError: an image was made with other settings.
+        typer.Exit: status 1; some photos failed, the others are done.
+    """
+    metadata = Metadata(folder)
+    if overwrite:
+        metadata.forget(file_name(job.output, folder) for job in jobs)
+    waiting = [job for job in jobs if not metadata.is_done(file_name(job.output, folder), expected(job))]
+    failures = _make(waiting, metadata, load()) if waiting else {}
+    there = sum(file_name(job.output, folder) in metadata.rows for job in jobs)
+    new = there - (len(jobs) - len(waiting))
+    typer.echo(f"{folder}: {there} of {len(jobs)} images are there, {new} of them new; see {METADATA}.")
+    if failures:
+        lines = [f"Photos that could not be used: {len(failures)}", *(f"  {p}: {e}" for p, e in failures.items())]
+        typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def file_name(path: Path, folder: Path) -> str:
+    """What the record calls an image of the folder."""
+    return path.relative_to(folder).as_posix()
+
+
+def _make(
+    jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]
+) -> dict[Path, ImageError]:
+    """Make images and record them; returns the photos that failed, with the reason."""
+    from tqdm import tqdm
+
+    failures: dict[Path, ImageError] = {}
+    with tqdm(total=len(jobs), unit="image", disable=None) as progress:
+        for photo, group in groupby(jobs, key=lambda job: job.photo):
+            try:
+                for row in make(photo, group):
+                    metadata.add(row)
+                    progress.update()
+            except ImageError as error:
+                failures[photo] = error
+    return failures
+
+
+def is_single_file(photo: Path, output: Path) -> bool:
+    """Whether one photo goes into one image file.
+
+    Raises:
+        InputError: it would overwrite itself, or the output is called like an image file that gendeg does not write.
+    """
+    if photo.is_dir():
+        return False
+    if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
+        if output.resolve() == photo.resolve():
+            raise InputError(f"{output} is the photo itself; choose another output file.")
+        return True
+    others = {JPEG_XL, *PIL.Image.registered_extensions()} - IMAGE_SUFFIXES
+    if output.suffix.lower() in others and not output.is_dir():
+        accepted = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise InputError(f"{output}: gendeg does not write {output.suffix}; use one of {accepted}, or give a folder.")
+    return False
+
+
+def photos_outside(photo: Path, output: Path, subfolders: Sequence[str] = ()) -> list[Path]:
+    """The photo, or the photos of a folder; an output folder that lies in it is not an input.
+
+    Args:
+        photo: an image file or a folder.
+        output: the folder that the results go to.
+        subfolders: names of the folders in it that they go to, if any.
+
+    Raises:
+        InputError: the output is called like an image file, or the images made would lie among the photos.
+    """
+    if not photo.is_dir():
+        return [photo]
+    if output.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{photo} is a folder, which does not fit into the one file {output}; give a folder.")
+    photos, results = photo.resolve(), output.resolve()
+    if results == photos or any((results / name) in (photos, *photos.parents) for name in subfolders):
+        raise InputError(f"In {output} the new images would lie among the photos of {photo}; choose another folder.")
+    paths = find_images(photo)
+    return [path for path in paths if results not in path.resolve().parents] if photos in results.parents else paths
