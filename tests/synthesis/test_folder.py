@@ -6,13 +6,13 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from gends import CONFIG, SHARDS, make_dataset, rows
 
 from gendeg.errors import DatasetError
 from gendeg.synthesis import folder as folder_module
 from gendeg.synthesis.folder import DatasetFolder
 from gendeg.synthesis.manifest import Manifest, verify_dataset
 from gendeg.synthesis.shards import cut_shards, data_path, write_shard
+from gends import CONFIG, SHARDS, make_dataset, rows
 
 WORKER = """
     import sys, time
@@ -114,19 +114,19 @@ def test_folder_with_other_files(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DatasetError, match="Cannot write the data set to .*Not a directory"):
+    with pytest.raises(DatasetError, match=r"Cannot write the data set to .*Not a directory"):
         DatasetFolder.open(tmp_path / "file" / "gends", CONFIG, SHARDS)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
 def test_read_only_folder(tmp_path: Path) -> None:
     (tmp_path / "gends").mkdir(mode=0o500)
-    with pytest.raises(DatasetError, match="Cannot write the data set to .*Permission denied"):
+    with pytest.raises(DatasetError, match=r"Cannot write the data set to .*Permission denied"):
         DatasetFolder.open(tmp_path / "gends", CONFIG, SHARDS)
 
 
 def test_rank_before_its_leader(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="Cannot write the data set to .*No such file"):
+    with pytest.raises(DatasetError, match=r"Cannot write the data set to .*No such file"):
         DatasetFolder.open(tmp_path / "gends", CONFIG, SHARDS, leader=False)
 
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from gends import SHARDS, make_dataset, rows
 
 from gendeg.errors import DatasetError
 from gendeg.synthesis.manifest import Manifest, dataset_hash, verify_dataset
 from gendeg.synthesis.shards import data_path, verdicts_path, write_shard
+from gends import SHARDS, make_dataset, rows
 
 NAME = SHARDS[1].name
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
-from gends import SHARDS, picture, rows, run
 
 from gendeg.errors import DatasetError, InputError
 from gendeg.synthesis import shards
 from gendeg.synthesis.shards import Shard, cut_shards, data_path, read_record, verdicts_path, write_shard
+from gends import SHARDS, picture, rows, run
 
 SHARD = SHARDS[0]
 
@@ -126,7 +126,7 @@ def test_disk_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(shards.pq.ParquetWriter, "write_table", full)
-    with pytest.raises(DatasetError, match="No space left on device.*Finished shards are intact"):
+    with pytest.raises(DatasetError, match=r"No space left on device.*Finished shards are intact"):
         write_shard(tmp_path, SHARD, rows(SHARD))
     assert files(tmp_path) == before
 

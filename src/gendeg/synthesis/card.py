@@ -84,7 +84,7 @@ def push_to_hub(
 
 
 def _card(manifest: Manifest, statistics: Statistics, license: str, title: str) -> str:
-    header = yaml.safe_dump(_header(manifest, license, title), sort_keys=False, allow_unicode=True)
+    header = yaml.safe_dump(_header(manifest, statistics, license, title), sort_keys=False, allow_unicode=True)
     sections = [
         f"---\n{header}---",
         f"# {title}",
@@ -122,25 +122,25 @@ haze = datasets.load_dataset("path/to/this/folder", "haze")   # or: existing, ge
 ```"""
 
 
-def _header(manifest: Manifest, license: str, title: str) -> dict[str, Any]:
+def _header(manifest: Manifest, statistics: Statistics, license: str, title: str) -> dict[str, Any]:
     total = sum(manifest.rows.values())
-    data_files = [{"split": split, "path": f"{DATA}/{split}-*.parquet"} for split in manifest.rows]
-    configs = []
-    for name, conditions in PARTS.items():
-        config: dict[str, Any] = {"config_name": name, "data_files": [dict(files) for files in data_files]}
-        if conditions is None:
-            config["default"] = True
-        else:
-            config["filters"] = [list(condition) for condition in conditions]
-        configs.append(config)
+    parts = [_part(name, statistics.splits_of(name)) for name in PARTS]
     return {
         "license": license,
         "pretty_name": title,
         "tags": ["gendeg", "image-restoration", "image-degradation", "synthetic"],
         "task_categories": ["image-to-image"],
         "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
-        "configs": configs,
+        "configs": [part for part in parts if part["data_files"]],
     }
+
+
+def _part(name: str, splits: Sequence[str]) -> dict[str, Any]:
+    """What `datasets` needs to load one part: the files of those splits that have rows of it, and a filter."""
+    part: dict[str, Any] = {"config_name": name}
+    part["data_files"] = [{"split": split, "path": f"{DATA}/{split}-*.parquet"} for split in splits]
+    conditions = PARTS[name]
+    return part | ({"filters": [list(one) for one in conditions]} if conditions else {"default": True})
 
 
 def _count_table(manifest: Manifest, statistics: Statistics) -> str:

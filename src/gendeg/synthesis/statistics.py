@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from gendeg.data.gends.schema import SPLITS
 from gendeg.degradations import Degradation
 from gendeg.synthesis.manifest import Manifest
 from gendeg.synthesis.shards import verdicts_path
@@ -48,6 +49,11 @@ class Statistics:
     def count(self, degradation: Degradation, origin: str | None = None) -> int:
         """Accepted rows of a degradation, of one origin or of both."""
         return sum(n for (_, name, kind), n in self.pairs.items() if name == degradation and origin in (None, kind))
+
+    def splits_of(self, part: str) -> list[str]:
+        """The splits that have rows of a part (see `gendeg.data.gends.schema.PARTS`), in order."""
+        filled = {split for (split, name, origin), n in self.pairs.items() if n and part in ("all", name, origin)}
+        return [split for split in SPLITS if split in filled]
 
 
 def count_rows(folder: Path, manifest: Manifest) -> Statistics:
