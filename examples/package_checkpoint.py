@@ -1,9 +1,12 @@
-r"""Put a trained pipeline into the package, in half precision (its small text encoder in full).
+r"""Put a trained pipeline or restorer into the package, in half precision (a pipeline's small text encoder in full).
 
 python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \
     --output src/gendeg/resources/checkpoints/gendeg-tiny
+python examples/package_checkpoint.py --restorer runs/nafnet-tiny \
+    --output src/gendeg/resources/checkpoints/nafnet-tiny
 
-The model card (`README.md`) of the packaged checkpoint is written by hand and stays as it is.
+The model card (`README.md`) of the packaged checkpoint is written by hand and stays as it is; where there is none yet,
+it is that of the training run.
 """
 
 import json
@@ -15,11 +18,26 @@ import torch
 import typer
 
 from gendeg import GenDegPipeline
+from gendeg.models.auto import AutoRestorer
+
+DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+
+def save_pipeline(source: Path, target: Path, dtype: torch.dtype) -> None:
+    """Write a pipeline's weights as safetensors."""
+    pipe = GenDegPipeline.from_pretrained(source).to(dtype)
+    pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
+    pipe.save_pretrained(target)
+
+
+def save_restorer(source: Path, target: Path, dtype: torch.dtype) -> None:
+    """Write a restorer's weights as safetensors."""
+    AutoRestorer.from_pretrained(source).to(dtype).save_pretrained(target)
 
 
 def clean_configs(folder: Path) -> None:
     """Remove where the weights lay, and the entry that AutoencoderTiny adds to its config and warns of on loading."""
-    for path in [folder / "model_index.json", *folder.glob("*/config.json")]:
+    for path in [*folder.glob("model_index.json"), *folder.glob("config.json"), *folder.glob("*/config.json")]:
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         if config.get("_class_name") == "AutoencoderTiny":
@@ -27,19 +45,29 @@ def clean_configs(folder: Path) -> None:
         path.write_text(json.dumps(config, indent=2) + "\n")
 
 
+def copy_card(source: Path, output: Path, target: Path) -> None:
+    """The packaged checkpoint's own model card, or else that of the run."""
+    for card in (output / "README.md", source / "README.md"):
+        if card.exists():
+            shutil.copy(card, target / "README.md")
+            return
+
+
 def main(
-    pipeline: Annotated[Path, typer.Option(help="Folder of the trained pipeline.")],
     output: Annotated[Path, typer.Option(help="Folder of the packaged checkpoint; its README.md is kept.")],
+    pipeline: Annotated[Path | None, typer.Option(help="Folder of the trained pipeline.")] = None,
+    restorer: Annotated[Path | None, typer.Option(help="Folder of the trained restorer.")] = None,
+    dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
 ) -> None:
-    """Write the pipeline's weights as float16 safetensors."""
-    pipe = GenDegPipeline.from_pretrained(pipeline).to(torch.float16)
-    pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
+    """Write the weights as safetensors, and a clean configuration."""
+    source = pipeline or restorer
+    if source is None or (pipeline and restorer) or dtype not in DTYPES:
+        raise typer.BadParameter("give either --pipeline or --restorer, and --dtype float16 or float32")
     temporary = output.with_name(f"{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was stopped
-    pipe.save_pretrained(temporary)
+    (save_pipeline if pipeline else save_restorer)(source, temporary, DTYPES[dtype])
     clean_configs(temporary)
-    if (output / "README.md").exists():
-        shutil.copy(output / "README.md", temporary / "README.md")
+    copy_card(source, output, temporary)
     shutil.rmtree(output, ignore_errors=True)
     temporary.rename(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from gendeg.data.split import split_of
 from gendeg.imaging import to_pil, write_image
@@ -22,3 +23,15 @@ def photo_folder(photo_tensor, tmp_path: Path) -> Path:
         for name in [name for name in names if split_of(name) == split][:2]:
             write_image(to_pil(photo_tensor.roll(int(name[5:]), -1)), tmp_path / "photos" / f"{name}.png")
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def pair_folder(tmp_path: Path) -> Path:
+    """Two pairs of the validation split, darker by 0.4, and one of the training split."""
+    names = [f"pair{i}" for i in range(100)]
+    held_out = [name for name in names if split_of(name) == "validation"][:2]
+    for name in [*held_out, next(name for name in names if split_of(name) == "train")]:
+        for part, value in (("input", 0.2), ("target", 0.6)):
+            image = to_pil(torch.full((3, 48, 64), value))
+            write_image(image, tmp_path / "pairs" / "low_light" / "set" / part / f"{name}.png")
+    return tmp_path / "pairs"

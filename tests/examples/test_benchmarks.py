@@ -1,18 +1,20 @@
 """Every benchmark runs from end to end on an untrained pipeline of tiny size."""
 
 import json
+import math
 
 import alignment
 import classifier
 import memory
 import numpy as np
 import pytest
+import restorer_quality
 import severity
 import speed
 import torch
 from common import centre_square, draw_samples, format_table
 
-from gendeg import Degradation
+from gendeg import Degradation, NAFNet
 from gendeg.pipelines.calibration import calibrate
 
 
@@ -81,6 +83,23 @@ def test_speed(model_folder, photo_folder, output):
 def test_memory(model_folder, output):
     memory.main(output, model=model_folder, width=200, height=150)
     assert 0.1 < json.loads(output.read_text())["peak_gb"] < 4
+
+
+def test_restorer_quality(photo_folder, pair_folder, output):
+    restorer = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1])
+    torch.nn.init.zeros_(restorer.ending.weight)
+    torch.nn.init.zeros_(restorer.ending.bias)
+    folder = output.parent / "restorer"
+    restorer.save_pretrained(folder)
+    restorer_quality.main(photo_folder, output, restorer=folder, pairs=pair_folder, count=6, size=48)
+    summary = json.loads(output.read_text())["summary"]
+    assert set(summary) == {*Degradation, "clean", "low_light (pairs)"}
+    for numbers in summary.values():  # a restorer that returns its input
+        assert numbers["gain"] == 0
+        assert numbers["ssim"] == numbers["ssim_before"]
+    assert summary["clean"]["psnr"] == 100
+    assert summary["low_light (pairs)"]["images"] == 2
+    assert summary["low_light (pairs)"]["psnr"] == pytest.approx(20 * math.log10(1 / 0.4), abs=0.05)
 
 
 def test_samples_share_the_degradations_and_the_photos():

@@ -5,14 +5,24 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+import typer
 from safetensors.torch import load_file
+
+from gendeg import NAFNet
+from gendeg.models.auto import AutoRestorer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [("train_autoencoder", "--photos"), ("train_generator", "either --pipeline"), ("train_scm", "Give --pipeline")],
+    [
+        ("train_autoencoder", "--photos"),
+        ("train_generator", "either --pipeline"),
+        ("train_scm", "Give --pipeline"),
+        ("train_restorer", "either --model"),
+    ],
 )
 def test_training_scripts_say_what_is_missing(
     script: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -32,9 +42,30 @@ def test_packaging_starts_anew_after_a_stopped_run(tiny_pipeline_folder: Path, t
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "README.md").write_text("# By hand")
     main = runpy.run_path(str(EXAMPLES / "package_checkpoint.py"))["main"]
-    main(tiny_pipeline_folder, tmp_path / "tiny")
+    main(tmp_path / "tiny", pipeline=tiny_pipeline_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
     assert not (tmp_path / "tiny" / "old").exists()
     assert (tmp_path / "tiny" / "README.md").read_text() == "# By hand"
     weights = load_file(tmp_path / "tiny" / "unet" / "diffusion_pytorch_model.safetensors")
     assert {str(weight.dtype) for weight in weights.values()} == {"torch.float16"}
+
+
+def test_a_restorer_is_packaged_in_half_precision_with_the_card_of_its_run(tmp_path: Path) -> None:
+    restorer = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1])
+    restorer.save_pretrained(tmp_path / "run")
+    (tmp_path / "run" / "README.md").write_text("# By the run")
+    main = runpy.run_path(str(EXAMPLES / "package_checkpoint.py"))["main"]
+    main(tmp_path / "tiny", restorer=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "tiny").iterdir()) == [
+        "README.md",
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+    ]
+    assert (tmp_path / "tiny" / "README.md").read_text() == "# By the run"
+    loaded = AutoRestorer.from_pretrained(tmp_path / "tiny")
+    assert loaded.dtype == torch.float32
+    torch.testing.assert_close(loaded.intro.weight, restorer.intro.weight, atol=1e-3, rtol=1e-3)
+    main(tmp_path / "whole", restorer=tmp_path / "run", dtype="float32")
+    assert torch.equal(AutoRestorer.from_pretrained(tmp_path / "whole").intro.weight, restorer.intro.weight)
+    with pytest.raises(typer.BadParameter, match="either --pipeline or --restorer"):
+        main(tmp_path / "none")

@@ -6,6 +6,7 @@ from gendeg.errors import InputError
 from gendeg.training.autoencoder import AutoencoderConfig
 from gendeg.training.config import TrainingConfig, parse_config
 from gendeg.training.generator import GeneratorConfig
+from gendeg.training.restorer_config import RestorerConfig
 from gendeg.training.scm import SCMConfig
 
 CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
@@ -51,6 +52,8 @@ def test_broken_settings_file(tmp_path: Path, content: str, message: str) -> Non
         ("gendeg-tiny/scm.yaml", SCMConfig),
         ("stable-diffusion/generator.yaml", GeneratorConfig),
         ("stable-diffusion/scm.yaml", SCMConfig),
+        ("nafnet-tiny/restorer.yaml", RestorerConfig),
+        *[(f"restorers/{path.name}", RestorerConfig) for path in sorted((CONFIGS / "restorers").iterdir())],
     ],
 )
 def test_the_examples_are_valid(path: str, config_class: type[TrainingConfig]) -> None:

@@ -125,7 +125,7 @@ def restoration_items(config: RestorerConfig) -> Items:
 def _held_out(config: RestorerConfig) -> Iterator[tuple[PairSource, str]]:
     """Sources of held-out pairs, with what is appended to the name of the degradation, or `CLEAN`."""
     if config.photos:
-        for name in config.degradations:
+        for name in dict.fromkeys(config.degradations):
             only = SimulatedPairs(config.photos, "validation", broad_share=0, mixture_share=0, degradations=[name])
             yield only, ""
         yield only, CLEAN

@@ -56,7 +56,7 @@ class SimulatedPairs:
         broad_share: share of requests whose mu is uniform in [0.01, 0.5] instead, with the sigma that comes with it, so
             that every severity is seen; the published prior ends at mu = 0.284.
         mixture_share: share of pairs with two degradations at once (rain or snow in haze).
-        degradations: what to simulate; by default all six.
+        degradations: what to simulate; by default all six. One that stands here twice is drawn twice as often.
     """
 
     def __init__(

@@ -15,7 +15,9 @@ class RestorerConfig(TrainingConfig):
     model: str | None = option(None, "Size to train from random weights, e.g. nafnet-tiny, nafnet-width32, promptir.")
     restorer: str | None = option(None, "Folder or hub name of a restorer to go on from instead.")
 
-    degradations: list[str] = option([name.value for name in Degradation], "What is simulated on photos.")
+    degradations: list[str] = option(
+        [name.value for name in Degradation], "What is simulated on photos; name one twice to see more."
+    )
     balanced: bool = option(False, "Whether pairs and data sets show each of their degradations equally often.")
     canvas: int = option(0, "Largest side at which pairs are degraded before they are cropped; 0 is the resolution.")
     crops_per_pair: int = option(1, "Crops from one canvas: simulating costs more than cropping.")
