@@ -21,8 +21,8 @@ def seeded_noise(name: str, shape: list[int], seed: int) -> Tensor:
 
 def seeded_weight(name: str, shape: list[int], seed: int) -> Tensor:
     noise = seeded_noise(name, shape, seed)
-    if len(shape) == 1 or name.endswith(("beta", "gamma")):
-        return 0.2 * noise + (1 if name.endswith("weight") else 0)
+    if len(shape) == 1 or name.endswith(("beta", "gamma", "temperature")):
+        return 0.2 * noise + (1 if name.endswith(("weight", "temperature")) else 0)
     return noise / noise[0].numel() ** 0.5
 
 

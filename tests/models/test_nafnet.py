@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from gendeg import NAFNet
 from gendeg.errors import CheckpointError, InputError
+from gendeg.models.nafnet import ChannelMean
 from reference import FOLDER, SPEC, relative_error, seeded_weights
 
 SIZES = {"width": 4, "middle_blk_num": 1, "enc_blk_nums": [1, 0], "dec_blk_nums": [1, 2]}
@@ -75,6 +77,62 @@ def test_survives_saving_in_half_precision(small: NAFNet, tmp_path: Path) -> Non
     loaded = NAFNet.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
     image = torch.rand(1, 3, 8, 8).bfloat16()
     assert torch.equal(loaded(image), small(image))
+
+
+@torch.no_grad()
+def test_local_converter_covering_the_image_changes_nothing(small: NAFNet) -> None:
+    local = NAFNet(**SIZES, tlc_window=12).eval()
+    local.load_state_dict(small.state_dict())
+    image = torch.rand(2, 3, 12, 9)
+    assert torch.equal(local(image), small(image))
+
+
+@torch.no_grad()
+def test_local_converter_sees_windows(small: NAFNet) -> None:
+    local = NAFNet(**SIZES, tlc_window=8).eval()
+    local.load_state_dict(small.state_dict())
+    image = torch.rand(1, 3, 16, 40)
+    changed = image.clone()
+    changed[..., 32:] = 0
+    far_left = (..., slice(0, 8))
+    assert torch.equal(local(image)[far_left], local(changed)[far_left])
+    assert not torch.equal(small(image)[far_left], small(changed)[far_left])
+    assert torch.equal(local.train()(image), small(image))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(9, 12), (4, 12), (9, 3)])
+def test_local_means(size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    means = ChannelMean(5).eval()(image)
+    window = (min(5, size[0]), min(5, size[1]))
+    inside = F.avg_pool2d(image, window, stride=1)
+    top, left = (size[0] - inside.shape[2]) // 2, (size[1] - inside.shape[3]) // 2
+    torch.testing.assert_close(means[..., top : top + inside.shape[2], left : left + inside.shape[3]], inside)
+    torch.testing.assert_close(means[..., 0, 0], inside[..., 0, 0])
+    torch.testing.assert_close(means[..., -1, -1], inside[..., -1, -1])
+
+
+def test_local_converter_is_an_option_of_loading(reference_weights, small: NAFNet, tmp_path: Path) -> None:
+    save_file(reference_weights, tmp_path / "net.safetensors")
+    assert NAFNet.from_original_checkpoint(tmp_path / "net.safetensors", tlc_window=7).config.tlc_window == 7
+    small.save_pretrained(tmp_path / "net")
+    loaded = NAFNet.from_pretrained(tmp_path / "net", tlc_window=6)
+    assert [module.window for module in loaded.modules() if isinstance(module, ChannelMean)] == [6, 1, 3, 6, 6]
+    with pytest.raises(InputError, match="tlc_window=0"):
+        NAFNet(tlc_window=0)
+
+
+def test_gradient_checkpointing_changes_no_gradient(small: NAFNet) -> None:
+    image = torch.rand(1, 3, 8, 8)
+    gradients = []
+    for _ in range(2):
+        small.zero_grad()
+        small(image).square().sum().backward()
+        gradients.append({name: parameter.grad.clone() for name, parameter in small.named_parameters()})
+        small.enable_gradient_checkpointing()
+    for name in gradients[0]:
+        torch.testing.assert_close(gradients[0][name], gradients[1][name])
 
 
 def test_all_parameters_learn(small: NAFNet) -> None:

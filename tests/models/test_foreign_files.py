@@ -1,0 +1,79 @@
+"""Files that are no checkpoints, or unsafe ones, are refused by every architecture."""
+
+import os
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gendeg import NAFNet, PromptIR, StructureCorrectionModule, SwinRestorer
+from gendeg.checkpoints import read_state_dict
+from gendeg.errors import CheckpointError
+
+LOADERS = [
+    NAFNet.from_original_checkpoint,
+    PromptIR.from_original_checkpoint,
+    StructureCorrectionModule.from_original_checkpoint,
+    SwinRestorer.from_simmim_checkpoint,
+]
+
+
+class RunsCode:
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("was_run",)
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_pickled_code_is_refused_and_not_run(load: Callable[[Path], Any], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"intro.weight": torch.zeros(1)}, "extra": RunsCode()}, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match="could run code"):
+        load(tmp_path / "net.pth")
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize("load", LOADERS)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_truncated_files_are_refused(load: Callable[[Path], Any], suffix: str, tmp_path: Path) -> None:
+    torch.save({"params": NAFNet(width=4, enc_blk_nums=[1], dec_blk_nums=[1]).state_dict()}, tmp_path / "whole.pth")
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes((tmp_path / "whole.pth").read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match=r"is it complete|is refused"):
+        load(path)
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_weights_of_odd_shapes_are_refused(load: Callable[[Path], Any], tmp_path: Path) -> None:
+    names = ["intro.weight", "encoder_level1.0.attn.qkv.weight", "patch_embed.proj.weight"]
+    torch.save({name: torch.zeros(1) for name in names}, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError):
+        load(tmp_path / "odd.pth")
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No checkpoint file"):
+        PromptIR.from_original_checkpoint(tmp_path / "missing.pth")
+
+
+def test_a_configuration_beside_the_weights_is_no_obstacle(tmp_path: Path, monkeypatch) -> None:
+    """Swin and SimMIM pickle a yacs node, a dict with attributes; yacs itself is not needed."""
+
+    class CfgNode(dict):
+        pass
+
+    module = types.ModuleType("yacs.config")
+    CfgNode.__module__, CfgNode.__qualname__ = "yacs.config", "CfgNode"
+    module.CfgNode = CfgNode  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "yacs", types.ModuleType("yacs"))
+    monkeypatch.setitem(sys.modules, "yacs.config", module)
+    config = CfgNode(MODEL=CfgNode(TYPE="swin"))
+    config.__dict__["__immutable__"] = True
+    torch.save({"model": {"weight": torch.ones(2)}, "config": config, "epoch": 800}, tmp_path / "ckpt.pth")
+    assert b"yacs.config" in pickle.dumps(config)
+    monkeypatch.undo()
+    assert list(read_state_dict(tmp_path / "ckpt.pth")) == ["weight"]
