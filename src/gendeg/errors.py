@@ -48,3 +48,8 @@ class MissingExtraError(GenDegError, ImportError):
 
 class TrainingError(GenDegError):
     """A training run cannot go on."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the error's name where it has none: what a message quotes of a library."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

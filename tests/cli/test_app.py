@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-VERBS = ["demo", "degrade", "simulate", "convert", "prior"]
+VERBS = ["demo", "degrade", "restore", "simulate", "convert", "prior"]
 
 
 @pytest.mark.parametrize("verb", [[verb] for verb in VERBS] + [["prior", v] for v in ("show", "sample", "measure")])

@@ -63,3 +63,16 @@ def test_what_is_no_checkpoint_is_refused_and_nothing_is_left(gendeg, tmp_path, 
         assert "Traceback" not in result.output
     assert not list(tmp_path.glob("*out*"))
     assert "code in a pickle was run" not in capfd.readouterr().out
+
+
+def test_files_that_need_something_else_say_what(gendeg, checkpoints, tmp_path):
+    def refusal(file):
+        result = gendeg("convert", file, "-o", tmp_path / "out")
+        assert result.exit_code == 2, result.output
+        assert not (tmp_path / "out").exists()
+        return result.stderr
+
+    assert "--config generate.yaml" in refusal(checkpoints / "gendeg.ckpt")
+    assert "does not fit NAFNet" in refusal(checkpoints / "nafnet_sd.ckpt")
+    torch.save({"body.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    assert "neither a NAFNet, a PromptIR nor a generator" in refusal(tmp_path / "other.pth")

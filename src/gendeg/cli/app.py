@@ -10,6 +10,7 @@ from gendeg.cli.convert import convert
 from gendeg.cli.degrade import degrade
 from gendeg.cli.demo import demo
 from gendeg.cli.prior import prior_app
+from gendeg.cli.restore import restore
 from gendeg.cli.simulate import simulate
 from gendeg.errors import GenDegError
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(degrade)
+app.command()(restore)
 app.command()(simulate)
 app.add_typer(prior_app, name="prior")
 app.command()(convert)
@@ -54,8 +56,9 @@ def gendeg(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Turn clean photos into degraded ones: haze, rain, snow, motion blur, low light, raindrops.
+    """Turn clean photos into degraded ones, and back: haze, rain, snow, motion blur, low light, raindrops.
 
-    Start with `gendeg demo`, then `gendeg degrade photo.jpg --degradation haze --mu 0.2 -o out.png`.
+    Start with `gendeg demo`, then `gendeg degrade photo.jpg --degradation haze --mu 0.2 -o out.png` and
+    `gendeg restore out.png -o clear.png`.
     Every verb explains itself: `gendeg degrade --help`.
     """

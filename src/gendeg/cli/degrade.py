@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, Seed
+from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photo, Seed
 
 MODEL = "gendeg-tiny"
 
@@ -44,9 +44,7 @@ def degrade(
     prior: Annotated[
         Path | None, typer.Option(help="A severity prior of your own, see gendeg prior. [default: the published one]")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")
-    ] = None,
+    device: Device = None,
     save_target: Annotated[
         bool,
         typer.Option("--save-target", help="Also write the aligned clean image, the training target of a restorer."),

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 from diffusers import ConfigMixin
 from safetensors import SafetensorError
 
-from gendeg.checkpoints import packaged_checkpoints, read_state_dict
-from gendeg.errors import CheckpointError, InputError
+from gendeg.checkpoints import HUB_NAME, packaged_checkpoints, read_state_dict
+from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.restorer import Restorer
 from gendeg.models.sizes import create_restorer
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG = "config.json"
 
 _MODULES = {
@@ -71,8 +69,7 @@ class AutoRestorer:
             restorer_class = _find_class(ConfigReader.load_config(source, **kwargs), source)
             restorer, report = restorer_class.from_pretrained(source, output_loading_info=True, **kwargs)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise CheckpointError(f"Cannot load a restorer from {source}: {reason}") from error
+            raise CheckpointError(f"Cannot load a restorer from {source}: {first_line(error)}") from error
         _check_complete(report, source)
         return restorer.eval()
 

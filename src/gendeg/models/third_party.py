@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gendeg.checkpoints import read_state_dict
-from gendeg.errors import CheckpointError, MissingExtraError
+from gendeg.errors import CheckpointError, MissingExtraError, first_line
 from gendeg.models.restorer import Restorer
 
 
@@ -53,8 +53,7 @@ class ThirdPartyRestorer(Restorer):
                 "licences that exclude commercial use."
             ) from error
         except (RuntimeError, KeyError, ValueError, IndexError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"{path} is incomplete, or an unknown variant: {reason}") from error
+            raise CheckpointError(f"{path} is incomplete, or an unknown variant: {first_line(error)}") from error
         _check_purpose(descriptor, path)
         return cls(descriptor).eval()
 

@@ -1,0 +1,76 @@
+"""`gendeg restore`: degraded photos through a restorer."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gendeg.cli.options import Device, Output, Overwrite
+
+MODEL = "nafnet-tiny"
+
+
+class Precision(StrEnum):
+    """What a network can work in."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+def restore(
+    photo: Annotated[Path, typer.Argument(help="A degraded photo, or a folder of photos.")],
+    output: Output,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Name of a packaged restorer, its folder, a name on the Hugging Face hub, or a checkpoint file of "
+            "another program."
+        ),
+    ] = MODEL,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Longest side of tiles in pixels; 0 for whole photos. [default: what fits into memory]"),
+    ] = None,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 32,
+    dtype: Annotated[
+        Precision, typer.Option(help="Precision to work in; half of it takes half the memory.")
+    ] = Precision.float32,
+    device: Device = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Restore photos: remove haze, rain, snow, motion blur, darkness and raindrops.
+
+    One photo into one file; the format follows the name:
+
+        gendeg restore foggy.jpg -o clear.png
+
+    A folder, with its sub-folders, by a restorer of your own:
+
+        gendeg restore photos/ --model runs/my-restorer/ -o restored/
+
+    Other people's restorers: folders that `gendeg convert` wrote, or the file itself:
+
+        gendeg restore blurred.png --model nafnet-gopro/ -o sharp.png
+        gendeg restore noisy.png --model swinir.pth -o clean.png
+
+    Photos keep their size, mode, depth, alpha, EXIF data and colour profile. Large ones are cut into overlapping tiles
+    as memory demands; `--tile 512` sets the size, for instance where other programs need the memory.
+
+    Folders: the results are `<output>/<photo>.png`, in the folders of the photos, and `metadata.jsonl` describes them.
+    Run the same command again to go on after an interruption. Photos that cannot be read are listed at the end, and the
+    exit status is 1.
+    """
+    from gendeg.cli.folder import is_single_file, photos_outside
+    from gendeg.cli.restorer import RestoreOrder, restore_folder, restore_photo
+    from gendeg.models.tiling import check_tiles
+
+    check_tiles(tile, overlap)
+    settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "dtype": dtype.value}
+    order = RestoreOrder(output, overwrite, device, settings)
+    if is_single_file(photo, output):
+        restore_photo(photo, order)
+    else:
+        root = photo if photo.is_dir() else photo.parent
+        restore_folder(photos_outside(photo, output), root, order)
