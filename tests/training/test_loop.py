@@ -132,6 +132,8 @@ def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     [
         ({"gradient_accumulation_steps": 3}, InputError, "equal parts"),
         ({"push_to_hub": True}, InputError, "--hub-model-id"),
+        ({"betas": [0.9]}, InputError, r"betas are two numbers.*\[0\.9\]"),
+        ({"final_learning_rate": 0.2}, InputError, "falls from learning_rate=0.1 to final_learning_rate=0.2"),
         ({"tracker": "nosuch"}, InputError, "'nosuch' is none of .*tensorboard"),
         ({"tracker": "dvclive"}, MissingExtraError, "pip install dvclive"),
     ],

@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from gendeg import NAFNet
+from gendeg.errors import TrainingError
 from gendeg.training import train
 from gendeg.training.checkpointing import best_score, find_checkpoints
 from gendeg.training.crops import restoration_crops, restoration_items
@@ -94,6 +95,27 @@ def test_learns_to_brighten(photo_folder: Path, tmp_path: Path) -> None:
     train(recipe, restoration_crops(config), items, config)
     numbers = recipe.validate(items, tmp_path, 0)
     assert numbers["psnr/low_light (pairs)"] > numbers["psnr before/low_light (pairs)"] + 3
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory(photo_folder: Path, tmp_path: Path) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        config = tiny_config(photo_folder, tmp_path, gradient_checkpointing=checkpointing)
+        crops, recipe = restoration_crops(config), RestorerRecipe(config, tiny_network())
+        torch.nn.init.ones_(recipe.restorer.encoders[0][0].beta)
+        batch = {name: torch.stack([crops[0][name], crops[1][name]]) for name in ("clean", "degraded")}
+        recipe(batch).backward()
+        gradients.append(recipe.restorer.encoders[0][0].conv1.weight.grad)
+    assert gradients[0].abs().sum() > 0
+    torch.testing.assert_close(*gradients)
+
+
+def test_an_exploding_learning_rate_keeps_the_last_good_checkpoint(photo_folder: Path, tmp_path: Path) -> None:
+    settings = {"checkpoint_every": 1, "warmup_steps": 0, "loss": "l1"}
+    with pytest.raises(TrainingError, match=r"is (nan|inf) at step \d+.*checkpoint-\d+.*Lower the learning rate"):
+        run(tiny_config(photo_folder, tmp_path, learning_rate=1e30, **settings))
+    last = load_file(find_checkpoints(tmp_path)[-1] / "model.safetensors")
+    assert all(value.isfinite().all() for value in last.values())
 
 
 class DyingRecipe(RestorerRecipe):

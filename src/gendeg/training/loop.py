@@ -79,6 +79,8 @@ def _check(config: TrainingConfig) -> None:
             f"The learning rate falls from learning_rate={config.learning_rate:g} to final_learning_rate="
             f"{config.final_learning_rate:g}; the first must be above 0, and the second between 0 and the first."
         )
+    if config.mixed_precision == "fp16" and not torch.accelerator.is_available():
+        raise InputError("mixed_precision=fp16 needs a GPU; on a CPU give bf16 or no.")
     if config.push_to_hub and not config.hub_model_id:
         raise InputError("--push-to-hub needs --hub-model-id, e.g. you/gendeg-streets.")
     trackers = [name for name in LoggerType.list() if name != LoggerType.ALL]
