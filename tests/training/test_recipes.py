@@ -8,10 +8,10 @@ from diffusers import AutoencoderTiny
 
 from gendeg import GenDegPipeline, Severity
 from gendeg.errors import InputError
-from gendeg.pipelines.latents import encode_scaled
+from gendeg.pipelines.latents import encode_mode
 from gendeg.training import train
 from gendeg.training.autoencoder import AutoencoderConfig, AutoencoderRecipe
-from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator
+from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator, multiscale_error
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.scm import SCMConfig, SCMRecipe, load_trained_generator
 from gendeg.training.sources import training_pairs, validation_items
@@ -31,7 +31,7 @@ def test_autoencoder(photo_folder: Path, tmp_path: Path) -> None:
     items = validation_items(config)
     folder = train(AutoencoderRecipe(config), training_pairs(config), items, config)
     vae = AutoencoderTiny.from_pretrained(folder)
-    latents = encode_scaled(vae, torch.stack([item["degraded"] for item in items]))
+    latents = encode_mode(vae, torch.stack([item["degraded"] for item in items])) * vae.config.scaling_factor
     assert latents.shape == (4, 8, 8, 8)
     assert latents.std().item() == pytest.approx(1, abs=0.02)
     assert (folder / "validation" / "step-0000002.png").is_file()
@@ -45,7 +45,13 @@ def generator_config(photo_folder: Path, pipeline: Path, output: Path, **setting
 
 def test_generator(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
     config = generator_config(
-        photo_folder, tiny_pipeline_folder, tmp_path, severity_weight=1.0, min_snr_gamma=5.0, mixed_precision="bf16"
+        photo_folder,
+        tiny_pipeline_folder,
+        tmp_path,
+        multiscale_weight=0.5,
+        change_scale=0.3,
+        min_snr_gamma=5.0,
+        mixed_precision="bf16",
     )
     before = load_generator(config)
     folder = train(
@@ -57,6 +63,7 @@ def test_generator(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Pat
     for name in ("vae", "text_encoder"):
         frozen = getattr(after, name).state_dict()
         assert all(torch.equal(value, frozen[key]) for key, value in getattr(before, name).state_dict().items())
+    assert after.config.change_scale == 0.3
     assert (folder / "validation" / "severity-0000002.png").is_file()
 
 
@@ -148,3 +155,13 @@ def test_scm(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> 
     assert torch.equal(before.unet.conv_in.weight, after.unet.conv_in.weight)
     with pytest.raises(InputError, match="--pipeline"):
         load_trained_generator(SCMConfig())
+
+
+def test_multiscale_error_counts_blotches_more() -> None:
+    blotch, speckle = torch.ones(1, 4, 16, 16), torch.ones(1, 4, 16, 16)
+    speckle[..., ::2] = -1
+    assert multiscale_error(blotch, 0.0) == multiscale_error(speckle, 0.0) == 1
+    assert multiscale_error(speckle, 0.5) == 1
+    assert multiscale_error(blotch, 0.5) == 1 + 0.5 * (2 + 4 + 8)
+    with pytest.raises(InputError, match="Use larger crops"):
+        multiscale_error(torch.ones(1, 4, 4, 4), 0.5)

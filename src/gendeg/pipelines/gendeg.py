@@ -20,7 +20,7 @@ from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
 from gendeg.pipelines.alignment import align, choose_alignment
 from gendeg.pipelines.calibration import calibrate as calibrate_mean
 from gendeg.pipelines.guidance import branch_weights, guided_prediction
-from gendeg.pipelines.latents import decode_scaled, spatial_factor
+from gendeg.pipelines.latents import decode_mode, degraded_latents, spatial_factor
 from gendeg.pipelines.prepared import PreparedImage, prepare_image, working_size
 from gendeg.pipelines.requests import Generator, Request, build_requests, is_list, per_image
 from gendeg.priors import SeverityPrior
@@ -44,6 +44,8 @@ class GenDegPipeline(DiffusionPipeline):
         alignment: what `alignment="auto"` means for this checkpoint.
         num_inference_steps, guidance_scale, image_guidance_scale: defaults of a call. Those here are the authors'
             (100 steps, 7.5 and 1.5).
+        change_scale: None diffuses the degraded latent, as the paper does. A number diffuses the change of the latent
+            relative to the requested severity, times this number; see `gendeg.pipelines.latents`.
     """
 
     model_cpu_offload_seq = "text_encoder->conditioner->unet->vae->scm"
@@ -63,6 +65,7 @@ class GenDegPipeline(DiffusionPipeline):
         num_inference_steps: int = 100,
         guidance_scale: float = 7.5,
         image_guidance_scale: float = 1.5,
+        change_scale: float | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -79,6 +82,7 @@ class GenDegPipeline(DiffusionPipeline):
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             image_guidance_scale=image_guidance_scale,
+            change_scale=change_scale,
         )
 
     @classmethod
@@ -183,8 +187,8 @@ class GenDegPipeline(DiffusionPipeline):
             prior: draws severities left out; None for the published one.
             output_type: `"pil"`, `"np"`, `"pt"` or `"latent"`. The last returns the scaled latents as list, with
                 unscaled clean latents as targets; nothing is aligned and achieved is NaN.
-            callback_on_step_end: called as `callback(pipe, step, timestep, {"latents": ...})`; may return changed
-                latents.
+            callback_on_step_end: called as `callback(pipe, step, timestep, {"latents": ...})` with what is diffused;
+                may return changed latents.
 
         Returns:
             Degraded images, targets, requested and achieved severities.
@@ -230,8 +234,8 @@ class GenDegPipeline(DiffusionPipeline):
                 None if noise is None else torch.stack([noise[i] for i in members]),
                 callback_on_step_end,
             )
-            for position, i in enumerate(members):
-                results[i] = denoised[position]
+            for i, diffused in zip(members, denoised, strict=True):
+                results[i] = self._degraded_latents(diffused, photos[i], requests[i].severity)
 
         # 4. Decode, align, calibrate, measure
         output = self._finish(photos, requests, rules, results, calibrate, output_type)
@@ -314,7 +318,7 @@ class GenDegPipeline(DiffusionPipeline):
         noise: Tensor | None,
         callback: StepCallback | None,
     ) -> Tensor:
-        """Denoise one batch of equal size: scaled latents (B, C, h, w), float32."""
+        """Denoise one batch of equal size: what is diffused (see `latents`), (B, C, h, w), float32."""
         device = self._execution_device
         self.scheduler.set_timesteps(steps, device=device)
         image_latents = image_latents.to(device, torch.float32)
@@ -338,6 +342,11 @@ class GenDegPipeline(DiffusionPipeline):
                 progress.update()
         return latents
 
+    def _degraded_latents(self, diffused: Tensor, photo: PreparedImage, severity: Severity) -> Tensor:
+        """Unscaled degraded latents (C, h, w) from what was diffused."""
+        mu, sigma = torch.tensor([severity.mu]), torch.tensor([severity.sigma])
+        return degraded_latents(self, diffused[None], photo.latents.to(diffused)[None], mu, sigma)[0]
+
     def _finish(
         self,
         photos: list[PreparedImage],
@@ -347,11 +356,12 @@ class GenDegPipeline(DiffusionPipeline):
         calibrate: bool,
         output_type: str,
     ) -> GenDegOutput:
-        """From scaled latents to the output: decode, align, calibrate, measure."""
+        """From unscaled latents to the output: decode, align, calibrate, measure."""
         requested = Severity(*_columns([(request.severity.mu, request.severity.sigma) for request in requests]))
         if output_type == "latent":
             unknown = Severity(*_columns([(float("nan"), float("nan"))] * len(photos)))
-            return GenDegOutput(results, [photo.latents for photo in photos], requested, unknown)
+            scaled = [latents * self.vae.config.scaling_factor for latents in results]
+            return GenDegOutput(scaled, [photo.latents for photo in photos], requested, unknown)
         images, targets, calibrated = [], [], []
         for photo, request, rule, latents in zip(photos, requests, rules, results, strict=True):
             degraded, target = align(rule, photo, self._decode(photo, latents), self._correct)
@@ -371,7 +381,7 @@ class GenDegPipeline(DiffusionPipeline):
 
     def _decode(self, photo: PreparedImage, latents: Tensor) -> Tensor:
         """`D(z)` at the working resolution, (3, h, w) in [0, 1], on the CPU."""
-        decoded = decode_scaled(self.vae, latents[None])[0]
+        decoded = decode_mode(self.vae, latents[None])[0]
         return decoded[:, : photo.working.shape[-2], : photo.working.shape[-1]].float().cpu()
 
     def _correct(self, clean: Tensor, generated: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
-"""Images to latents and back, by the rules of GenDeg: which latent is scaled, which is not (METHOD: paper section 3.2).
+"""Images to latents and back, and what is diffused. Works for `AutoencoderKL` and `AutoencoderTiny`.
 
-The clean image conditions the UNet as the autoencoder's mode, NOT scaled; the degraded latent that is
-diffused IS multiplied by the autoencoder's `scaling_factor`. Works for `AutoencoderKL` and `AutoencoderTiny`.
+The clean image conditions the UNet as the autoencoder's mode, NOT scaled. What is diffused is, in the paper (section
+3.2), the degraded latent times the autoencoder's `scaling_factor`. A pipeline with a `change_scale` diffuses the change
+instead (ours): the degraded latent minus the clean one, divided by the size of the degradation map that is asked for.
+Then nothing has to be learnt to leave a place as it is, and mild degradations are learnt as well as strong ones.
 """
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gendeg.errors import InputError
@@ -22,19 +25,39 @@ def encode_mode(vae: Any, images: Tensor) -> Tensor:
     return encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
 
 
-def encode_scaled(vae: Any, images: Tensor) -> Tensor:
-    """Latents of degraded images as the diffusion process sees them: the mode times `scaling_factor`."""
-    return encode_mode(vae, images) * vae.config.scaling_factor
+MIN_SIZE = 0.01  # a weaker degradation map counts as this large, so that its latent change is not blown up
+
+
+def diffused_latents(pipe: Any, degraded: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """What a pipeline diffuses, (B, C, h, w) of about unit variance.
+
+    `scaling_factor * degraded`, or with a `change_scale` `change_scale * (degraded - clean) / sqrt(mu^2 + sigma^2)`,
+    where the root is the root mean square of the degradation map.
+
+    Args:
+        pipe: the `GenDegPipeline`.
+        degraded, clean: unscaled latents (B, C, h, w).
+        mu, sigma: severity of the degraded images, (B,).
+    """
+    if pipe.config.change_scale is None:
+        return degraded * pipe.vae.config.scaling_factor
+    return (degraded - clean) * (pipe.config.change_scale / _map_size(mu, sigma).to(degraded))
+
+
+def degraded_latents(pipe: Any, diffused: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """Unscaled degraded latents (B, C, h, w): the inverse of `diffused_latents`."""
+    if pipe.config.change_scale is None:
+        return diffused / pipe.vae.config.scaling_factor
+    return clean + diffused * (_map_size(mu, sigma).to(diffused) / pipe.config.change_scale)
+
+
+def _map_size(mu: Tensor, sigma: Tensor) -> Tensor:
+    return torch.hypot(mu, sigma).clamp(min=MIN_SIZE).view(-1, 1, 1, 1)
 
 
 def decode_mode(vae: Any, latents: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] from unscaled latents (B, C, h, w)."""
     return (vae.decode(latents.to(vae.dtype)).sample / 2 + 0.5).clamp(0, 1)
-
-
-def decode_scaled(vae: Any, latents: Tensor) -> Tensor:
-    """Images (B, 3, H, W) in [0, 1] from latents of the diffusion process."""
-    return decode_mode(vae, latents / vae.config.scaling_factor)
 
 
 def _check_tiling(vae: Any) -> None:

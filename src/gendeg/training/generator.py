@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from gendeg.errors import InputError
 from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
-from gendeg.pipelines.latents import encode_mode
+from gendeg.pipelines.latents import diffused_latents, encode_mode
 from gendeg.severity import MU_RANGE, SIGMA_RANGE, Severity, severity_one_hot
 from gendeg.training.config import TrainingConfig, option
-from gendeg.training.diffusion import add_noise, min_snr_weights, noise_levels, predict_original, prediction_target
+from gendeg.training.diffusion import add_noise, min_snr_weights, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.recipe import Batch, Items, Recipe
+
+REGIONS = (2, 4, 8)  # sides, in latents
 
 
 @dataclass
@@ -35,7 +37,8 @@ class GeneratorConfig(TrainingConfig):
     drop_image: float = option(0.05, "Share of samples without clean image.")
     drop_both: float = option(0.05, "Share of samples without either.")
     min_snr_gamma: float | None = option(None, "Min-SNR weighting (arXiv 2303.09556), e.g. 5.")
-    severity_weight: float = option(0.0, "Weight of the severity term, see GeneratorRecipe.")
+    change_scale: float | None = option(None, "Diffuse the change, so scaled. By default as the pipeline does.")
+    multiscale_weight: float = option(0.0, "Weight of errors over whole regions, see multiscale_error.")
     compile: bool = option(False, "Compile the UNet with torch.compile.")
 
 
@@ -44,10 +47,6 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
 
     The scheduler of the pipeline decides noise levels and what is predicted (noise or v). Timesteps are uniform. The
     UNet's weights are averaged over time, the conditioner's are not.
-
-    `severity_weight` adds a term (ours) that pulls mean and standard deviation of the one-step estimate's latent change
-    `|z0 - scaled clean latent|` towards those of the true degraded latent, weighted by abar_t, since the estimate is
-    only sharp at low noise.
 
     Args:
         config: settings.
@@ -93,31 +92,25 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def forward(self, batch: Batch) -> Tensor:
         """Denoising loss."""
         scheduler = self.pipeline.scheduler
-        clean, degraded = self._encode(batch)
-        noise, timesteps, keeps_text, keeps_image = self._draw(batch["index"], degraded)
-        noisy = add_noise(scheduler, degraded, noise, timesteps)
+        clean, diffused = self._encode(batch)
+        noise, timesteps, keeps_text, keeps_image = self._draw(batch["index"], diffused)
+        noisy = add_noise(scheduler, diffused, noise, timesteps)
         inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
         embeds = self._condition(batch, keeps_text)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         prediction = self.unet(inputs, timesteps, embeds).sample.float()
-        error = F.mse_loss(prediction, prediction_target(scheduler, degraded, noise, timesteps), reduction="none")
-        per_item = error.mean(dim=(1, 2, 3))
+        error = prediction - prediction_target(scheduler, diffused, noise, timesteps)
+        per_item = multiscale_error(error, self.config.multiscale_weight)
         if self.config.min_snr_gamma:
             per_item = per_item * min_snr_weights(scheduler, timesteps, self.config.min_snr_gamma)
-        if not self.config.severity_weight:
-            return per_item.mean()
-        estimate = predict_original(scheduler, noisy, prediction, timesteps)
-        term = _severity_error(estimate, degraded, clean * self.pipeline.vae.config.scaling_factor)
-        signal, _ = noise_levels(scheduler, timesteps)
-        conditioned = (keeps_text & keeps_image) * signal.square().flatten()
-        return (per_item + self.config.severity_weight * conditioned * term).mean()
+        return per_item.mean()
 
     @torch.no_grad()
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Clean latents, unscaled, and degraded latents, scaled."""
+        """Clean latents, unscaled, and what is diffused."""
         images = torch.cat([batch["clean"], batch["degraded"]]).contiguous(memory_format=torch.channels_last)
         clean, degraded = encode_mode(self.pipeline.vae, images).float().chunk(2)
-        return clean, degraded * self.pipeline.vae.config.scaling_factor
+        return clean, diffused_latents(self.pipeline, degraded, clean, batch["mu"], batch["sigma"])
 
     def _draw(self, indices: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Noise, timestep, and which conditions each item keeps: functions of its index alone."""
@@ -181,10 +174,29 @@ def _joined(severities: Sequence[Severity]) -> Severity:
     return Severity(np.array([one.mu for one in severities]), np.array([one.sigma for one in severities]))
 
 
-def _severity_error(estimate: Tensor, degraded: Tensor, clean: Tensor) -> Tensor:
-    """Squared error of mean and standard deviation of the latent change, (B,)."""
-    estimated, true = (estimate - clean).abs().flatten(1), (degraded - clean).abs().flatten(1)
-    return (estimated.mean(1) - true.mean(1)).square() + (estimated.std(1) - true.std(1)).square()
+def multiscale_error(error: Tensor, weight: float) -> Tensor:
+    """Squared error (B,) of each item, with what is wrong over whole regions counted more.
+
+    Few coefficients of an image are low frequencies, and the eye sees first when they are wrong: as blotches. So the
+    errors averaged over s x s latents, s = 2, 4, 8, are added with weight `weight * s` (a multiscale loss, as in simple
+    diffusion, arXiv 2301.11093).
+
+    Args:
+        error: difference of prediction and target (B, C, h, w).
+        weight: 0 is the plain mean squared error.
+
+    Raises:
+        InputError: a weight, and latents smaller than 8 x 8.
+    """
+    total = error.square().mean(dim=(1, 2, 3))
+    if not weight:
+        return total
+    height, width = error.shape[-2:]
+    if min(height, width) < max(REGIONS):
+        raise InputError(f"multiscale_weight needs 8 x 8 latents or more, not {height} x {width}. Use larger crops.")
+    for side in REGIONS:
+        total = total + weight * side * F.avg_pool2d(error, side).square().mean(dim=(1, 2, 3))
+    return total
 
 
 def load_generator(config: GeneratorConfig) -> GenDegPipeline:
@@ -195,6 +207,7 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     """
     if (config.pipeline is None) == (config.base_model is None):
         raise InputError("Give either --pipeline (a GenDegPipeline) or --base-model (a Stable Diffusion 1.x).")
+    settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
-        return GenDegPipeline.from_stable_diffusion(config.base_model)
-    return GenDegPipeline.from_pretrained(config.pipeline)
+        return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
+    return GenDegPipeline.from_pretrained(config.pipeline, **settings)

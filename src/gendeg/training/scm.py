@@ -10,7 +10,7 @@ from torch import Tensor
 from gendeg.errors import InputError
 from gendeg.models.scm import StructureCorrectionModule
 from gendeg.pipelines.gendeg import GenDegPipeline
-from gendeg.pipelines.latents import decode_scaled, encode_mode
+from gendeg.pipelines.latents import decode_mode, degraded_latents, diffused_latents, encode_mode
 from gendeg.severity import Severity
 from gendeg.training.config import TrainingConfig, option
 from gendeg.training.diffusion import add_noise, correction_weights, predict_original
@@ -74,17 +74,19 @@ class SCMRecipe(Recipe[SCMConfig]):
         pipe, scheduler, config = self.pipeline, self.pipeline.scheduler, self.config
         images = torch.cat([batch["clean"], batch["degraded"]]).contiguous(memory_format=torch.channels_last)
         clean, degraded = encode_mode(pipe.vae, images).float().chunk(2)
-        degraded = degraded * pipe.vae.config.scaling_factor
+        mu, sigma = batch["mu"], batch["sigma"]
+        diffused = diffused_latents(pipe, degraded, clean, mu, sigma)
         generators = [item_generator(config.seed, int(index)) for index in batch["index"]]
-        noise = torch.stack([torch.randn(degraded.shape[1:], generator=g) for g in generators]).to(degraded)
+        noise = torch.stack([torch.randn(diffused.shape[1:], generator=g) for g in generators]).to(diffused)
         levels = scheduler.config.num_train_timesteps
-        timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(degraded.device)
-        noisy = add_noise(scheduler, degraded, noise, timesteps)
-        severities = list(Severity(batch["mu"].cpu().double().numpy(), batch["sigma"].cpu().double().numpy()))
+        timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(diffused.device)
+        noisy = add_noise(scheduler, diffused, noise, timesteps)
+        severities = list(Severity(mu.cpu().double().numpy(), sigma.cpu().double().numpy()))
         embeds = pipe.condition(pipe.encode_prompt(batch["prompt"]), severities)
         prediction = pipe.unet(torch.cat([noisy, clean], dim=1), timesteps, embeds).sample.float()
-        original = predict_original(scheduler, noisy, prediction, timesteps)
-        return decode_scaled(pipe.vae, original).float(), correction_weights(scheduler, timesteps)
+        estimate = predict_original(scheduler, noisy, prediction, timesteps)
+        estimate = degraded_latents(pipe, estimate, clean, mu, sigma)
+        return decode_mode(pipe.vae, estimate).float(), correction_weights(scheduler, timesteps)
 
     def evaluate(self, items: Items) -> list[tuple[Tensor, Tensor]]:
         """The plain decoding of the true degraded image, and the corrected one."""
@@ -93,8 +95,7 @@ class SCMRecipe(Recipe[SCMConfig]):
     def _decode(self, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
         vae = self.pipeline.vae
         clean, degraded = (item[name][None].to(vae.device) for name in ("clean", "degraded"))
-        scaled = encode_mode(vae, degraded) * vae.config.scaling_factor
-        plain = decode_scaled(vae, scaled).float()
+        plain = decode_mode(vae, encode_mode(vae, degraded)).float()
         corrected = (self.scm(clean * 2 - 1, plain * 2 - 1).float() / 2 + 0.5).clamp(0, 1)
         return plain[0].cpu(), corrected[0].cpu()
 
