@@ -10,7 +10,7 @@ from typing import Any
 
 from gendeg.errors import MissingExtraError
 from gendeg.synthesis.backends import Backend, BackendConfig, load_backend
-from gendeg.synthesis.run import Job, Report, make_shard
+from gendeg.synthesis.job import Job, Report, make_shard
 from gendeg.synthesis.shards import Shard, ShardRecord
 
 MAX_RETRIES = 5  # of one shard whose worker died; an error that gendeg raises ends the run at once

@@ -2,51 +2,31 @@
 
     scenes ─ plan ─ shards ─▶ engine ─▶ write_shard(shard_rows(...)) ─▶ manifest, card
 
-An engine decides where shards are made: in this process, in all processes that `accelerate launch` or `torchrun`
-started, or in a Ray cluster. What is made is the same.
+An engine decides where shards are made: in this process or several of this machine, in all processes that `accelerate
+launch` or `torchrun` started, or in a Ray cluster. What is made is the same.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from gendeg.data.gends.schema import Row
 from gendeg.errors import InputError
 from gendeg.synthesis.backends import Backend, BackendConfig, load_backend
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.folder import DatasetFolder
+from gendeg.synthesis.job import Job, Report, make_shard
 from gendeg.synthesis.manifest import Manifest
-from gendeg.synthesis.plan import Plan, make_plan
+from gendeg.synthesis.plan import make_plan
 from gendeg.synthesis.ranks import launched_ranks
 from gendeg.synthesis.scenes import SceneIndex, index_scenes
-from gendeg.synthesis.shards import Shard, ShardRecord, write_shard
+from gendeg.synthesis.shards import Shard
 from gendeg.synthesis.sources import PhotoSource
-from gendeg.synthesis.work import shard_rows
+from gendeg.synthesis.workers import make_shards_in_processes
 
 ENGINES = ("local", "ray")
 NOTES = ".scenes.jsonl"  # in the output folder: what was seen in each photo
-
-Report = Callable[[int, int], None]
-"""Called with the number of planned rows that were decided, and how many of them were accepted."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to make any shard. Can be sent to other processes.
-
-    Attributes:
-        plan: what to make.
-        source: where the photos are.
-        backend: what makes the images.
-        folder: where the shards go; all workers see it.
-    """
-
-    plan: Plan
-    source: PhotoSource
-    backend: BackendConfig
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -64,18 +44,6 @@ class Progress:
     missing: int
 
 
-def make_shard(job: Job, shard: Shard, backend: Backend, report: Report) -> ShardRecord:
-    """Make and write one shard, reporting every row."""
-
-    def reported() -> Iterator[Row]:
-        for row in shard_rows(job.plan, shard, job.source, backend):
-            if row.verdict != "retried":
-                report(1, int(row.verdict == "accepted"))
-            yield row
-
-    return write_shard(job.folder, shard, reported())
-
-
 def synthesize(
     source: PhotoSource,
     output: Path,
@@ -83,6 +51,7 @@ def synthesize(
     backend: BackendConfig,
     *,
     engine: str = "local",
+    workers: int = 1,
     begin: Callable[[Progress], Report],
 ) -> Manifest | None:
     """Make a data set, or go on with one.
@@ -92,7 +61,9 @@ def synthesize(
         output: folder of the data set: new, empty, or begun with the same settings.
         config: what is planned.
         backend: what makes the images.
-        engine: `"local"`: this process, or those that `accelerate launch` or `torchrun` started; `"ray"`: a cluster.
+        engine: `"local"`: this machine, or all processes that `accelerate launch` or `torchrun` started; `"ray"`: a
+            cluster.
+        workers: processes for each of those; each computes on one CPU thread, or shares a GPU.
         begin: called once before the work starts; what it returns is called with every progress.
 
     Returns:
@@ -105,6 +76,8 @@ def synthesize(
     """
     if engine not in ENGINES:
         raise InputError(f"engine={engine!r} is not one of {', '.join(map(repr, ENGINES))}.")
+    if workers < 1:
+        raise InputError(f"workers={workers}; give at least 1.")
     ranks = launched_ranks()
     backend = replace(backend, device=backend.device or default_device(ranks.local_index))
     with ranks.leader_first():
@@ -119,12 +92,7 @@ def synthesize(
         ranks.wait()  # before anybody writes, so that all see the same shards missing
         report = begin(Progress(index, len(plan), _count(missing)))
         job = Job(plan, source, backend, output)
-        if engine == "ray":
-            from gendeg.synthesis.ray_engine import make_shards_with_ray
-
-            make_shards_with_ray(job, missing, report)
-        else:
-            _make_shards(job, missing[ranks.index :: ranks.count], made_by, report)
+        _make_shards(job, missing[ranks.index :: ranks.count], engine, workers, made_by, report)
         ranks.wait()
         return folder.finalise() if ranks.leads else None
 
@@ -142,9 +110,18 @@ def _index(source: PhotoSource, output: Path) -> SceneIndex:
     return index_scenes(source, output / NOTES)
 
 
-def _make_shards(job: Job, shards: Iterable[Shard], backend: Backend, report: Report) -> None:
-    for shard in shards:
-        make_shard(job, shard, backend, report)
+def _make_shards(
+    job: Job, shards: Sequence[Shard], engine: str, workers: int, backend: Backend, report: Report
+) -> None:
+    if engine == "ray":
+        from gendeg.synthesis.ray_engine import make_shards_with_ray
+
+        make_shards_with_ray(job, shards, report)
+    elif workers > 1:
+        make_shards_in_processes(job, shards, workers, report)
+    else:
+        for shard in shards:
+            make_shard(job, shard, backend, report)
 
 
 def _count(shards: Iterable[Shard]) -> int:
