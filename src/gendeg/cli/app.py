@@ -12,6 +12,7 @@ from gendeg.cli.demo import demo
 from gendeg.cli.prior import prior_app
 from gendeg.cli.restore import restore
 from gendeg.cli.simulate import simulate
+from gendeg.cli.synthesize import synthesize
 from gendeg.errors import GenDegError
 
 EXIT_ERROR = 2
@@ -40,6 +41,7 @@ app.command()(demo)
 app.command()(degrade)
 app.command()(restore)
 app.command()(simulate)
+app.command()(synthesize)
 app.add_typer(prior_app, name="prior")
 app.command()(convert)
 

@@ -37,11 +37,15 @@ class Progress:
         index: the scenes, and the photos that cannot be used.
         total: planned rows of the data set.
         missing: planned rows that are still to be decided.
+        share: those of them that this process and its workers decide.
+        leads: whether this is the leading process.
     """
 
     index: SceneIndex
     total: int
     missing: int
+    share: int
+    leads: bool
 
 
 def synthesize(
@@ -90,9 +94,9 @@ def synthesize(
     with folder:
         missing = folder.missing()
         ranks.wait()  # before anybody writes, so that all see the same shards missing
-        report = begin(Progress(index, len(plan), _count(missing)))
-        job = Job(plan, source, backend, output)
-        _make_shards(job, missing[ranks.index :: ranks.count], engine, workers, made_by, report)
+        share = missing[ranks.index :: ranks.count]
+        report = begin(Progress(index, len(plan), _count(missing), _count(share), ranks.leads))
+        _make_shards(Job(plan, source, backend, output), share, engine, workers, made_by, report)
         ranks.wait()
         return folder.finalise() if ranks.leads else None
 
