@@ -1,5 +1,6 @@
 """Numbers of a validation."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -18,12 +19,20 @@ def ssim(image: Tensor, reference: Tensor) -> float:
     Raises:
         MissingExtraError: torchmetrics is not installed.
     """
+    return float(load_ssim()(image[None], reference[None], data_range=1.0))
+
+
+def load_ssim() -> Callable[..., Any]:
+    """The function of torchmetrics.
+
+    Raises:
+        MissingExtraError: torchmetrics is not installed.
+    """
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure
     except ImportError as error:
         raise MissingExtraError('SSIM needs torchmetrics: pip install "gendeg[training]".') from error
-    similarity: Any = structural_similarity_index_measure(image[None], reference[None], data_range=1.0)
-    return float(similarity)
+    return structural_similarity_index_measure
 
 
 class MeanByName:

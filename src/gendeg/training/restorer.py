@@ -13,7 +13,7 @@ from gendeg.models.sizes import create_restorer
 from gendeg.training.crops import CLEAN
 from gendeg.training.figures import write_sheet
 from gendeg.training.losses import PerceptualLoss, charbonnier_loss, frequency_loss, l1_loss, psnr_loss
-from gendeg.training.metrics import MeanByName, psnr, ssim
+from gendeg.training.metrics import MeanByName, load_ssim, psnr, ssim
 from gendeg.training.recipe import Batch, Items, Recipe
 from gendeg.training.restorer_config import RestorerConfig
 
@@ -29,13 +29,15 @@ class RestorerRecipe(Recipe[RestorerConfig]):
 
     Raises:
         InputError: gradient checkpointing of a network that has none.
-        MissingExtraError, CheckpointError: see `PerceptualLoss`.
+        MissingExtraError: torchmetrics is not installed; its SSIM is needed at the first validation.
+        CheckpointError: see `PerceptualLoss`.
     """
 
     tags = ("image-restoration",)
 
     def __init__(self, config: RestorerConfig, restorer: Restorer):
         super().__init__(config)
+        load_ssim()  # before the training, rather than at the first validation
         self.title = f"{type(restorer).__name__}, an image restorer"
         self.restorer = restorer
         self.perceptual = PerceptualLoss(config.perceptual_weights) if config.perceptual_weight else None
