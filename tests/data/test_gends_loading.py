@@ -76,6 +76,8 @@ def test_arguments_pass_through(load: Load, folder: Path) -> None:
     assert set(only["scene_id"]) == {"validation/0", "validation/1"}
     with pytest.raises(ValueError, match="'fog' not found"):
         load("fog")
+    with pytest.raises(InputError, match=r"no columns clean; it has degraded, target"):
+        load(columns=["clean"])
 
 
 def test_data_set_that_is_made_again_is_read_again(load: Load, tmp_path: Path) -> None:

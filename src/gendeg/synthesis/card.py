@@ -139,8 +139,8 @@ def _part(name: str, splits: Sequence[str]) -> dict[str, Any]:
     """What `datasets` needs to load one part: the files of those splits that have rows of it, and a filter."""
     part: dict[str, Any] = {"config_name": name}
     part["data_files"] = [{"split": split, "path": f"{DATA}/{split}-*.parquet"} for split in splits]
-    conditions = PARTS[name]
-    return part | ({"filters": [list(one) for one in conditions]} if conditions else {"default": True})
+    condition = PARTS[name]
+    return part | ({"filters": [[condition[0], "==", condition[1]]]} if condition else {"default": True})
 
 
 def _count_table(manifest: Manifest, statistics: Statistics) -> str:

@@ -14,9 +14,8 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets.builder import Key
-from datasets.packaged_modules.parquet.parquet import ParquetConfig
 
-from gendeg.data.gends.builder import CONFIGS
+from gendeg.data.gends.builder import CONFIGS, GenDSConfig, select_columns
 from gendeg.data.gends.schema import Row, features
 from gendeg.degradations import Degradation, Mixture
 from gendeg.errors import InputError
@@ -34,26 +33,30 @@ ROWS_PER_TABLE = 4096
 class GenDSIndex(datasets.ArrowBasedBuilder):
     """Reads the authors' index; images stay where they are and are decoded when a row is read."""
 
-    BUILDER_CONFIG_CLASS = ParquetConfig
+    BUILDER_CONFIG_CLASS = GenDSConfig
     BUILDER_CONFIGS = CONFIGS
     DEFAULT_CONFIG_NAME = "all"
 
     def _info(self) -> datasets.DatasetInfo:
         extra = {name: datasets.Value("string") for name in EXTRA_COLUMNS}
-        return datasets.DatasetInfo(features=datasets.Features(features() | extra))
+        return datasets.DatasetInfo(features=select_columns(datasets.Features(features() | extra), self.config.columns))
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         files = self.config.data_files
         return [datasets.SplitGenerator(name=split, gen_kwargs={"files": files[split]}) for split in files]
 
     def _generate_tables(self, files: Sequence[str]) -> Iterator[tuple[Key, pa.Table]]:
-        keep = pq.filters_to_expression(self.config.filters) if self.config.filters else None
+        column, value = self.config.condition or ("verdict", "accepted")  # all rows are
         for file_number, file in enumerate(files):
-            for table_number, rows in enumerate(read_index(file)):
+            for table_number, index_rows in enumerate(read_index(file)):
                 start = table_number * ROWS_PER_TABLE
-                converted = [_convert(row, start + i, self.config.data_dir) for i, row in enumerate(rows)]
-                table = pa.Table.from_pylist(converted, schema=self.info.features.arrow_schema)
-                yield Key(file_number, table_number), table if keep is None else table.filter(keep)
+                rows = [_convert(row, start + i, self.config.data_dir) for i, row in enumerate(index_rows)]
+                kept = [row for row in rows if row[column] == value]
+                if kept:
+                    yield (
+                        Key(file_number, table_number),
+                        pa.Table.from_pylist(kept, schema=self.info.features.arrow_schema),
+                    )
 
 
 def read_index(file: str) -> Iterator[list[dict[str, Any]]]:

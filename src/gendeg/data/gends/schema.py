@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation")
 IMAGE_COLUMNS = ("degraded", "target")
 
-# What `load_dataset("gends", part)` reads: conditions on columns.
-PARTS: dict[str, list[tuple[str, str, Any]] | None] = {
+# What `load_dataset("gends", part)` reads: the rows with this value in this column.
+PARTS: dict[str, tuple[str, str | int] | None] = {
     "all": None,
-    "existing": [("origin", "==", "existing")],
-    "generated": [("origin", "==", "generated")],
-    **{name.value: [("degradation", "==", label)] for label, name in enumerate(Degradation)},
+    "existing": ("origin", "existing"),
+    "generated": ("origin", "generated"),
+    **{name.value: ("degradation", label) for label, name in enumerate(Degradation)},
 }
 
 Origin = Literal["generated", "existing"]
