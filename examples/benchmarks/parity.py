@@ -20,7 +20,7 @@ from common import format_table
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gendeg import GenDegPipeline, NAFNet, Severity, StructureCorrectionModule
+from gendeg import GenDegPipeline, NAFNet, PromptIR, Severity, StructureCorrectionModule
 
 TOLERANCE = 1e-4
 
@@ -33,21 +33,23 @@ def relative_error(value: Tensor, reference: Tensor) -> float:
 def seeded_weight(name: str, shape: list[int], seed: int) -> Tensor:
     """The weight that the references were computed with, where it is not stored."""
     noise = torch.randn(shape, generator=torch.Generator().manual_seed((zlib.crc32(name.encode()) + seed) % 2**31))
-    if len(shape) == 1 or name.endswith(("beta", "gamma")):
-        return 0.2 * noise + (1 if name.endswith("weight") else 0)
+    if len(shape) == 1 or name.endswith(("beta", "gamma", "temperature")):
+        return 0.2 * noise + (1 if name.endswith(("weight", "temperature")) else 0)
     return noise / noise[0].numel() ** 0.5
 
 
 @torch.no_grad()
 def restoration_errors(folder: Path, spec: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """NAFNet, from seeded weights, and the Structure Correction Module, from the authors' checkpoint."""
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "nafnet.safetensors"
-        shapes = spec["nafnet"]["shapes"]
-        save_file({name: seeded_weight(name, shape, spec["seed"]) for name, shape in shapes.items()}, path)
-        net = NAFNet.from_original_checkpoint(path)
-    reference = load_file(folder / "nafnet.safetensors")
-    yield "NAFNet", relative_error(net(reference["input"]), reference["output"])
+    """NAFNet and PromptIR, from seeded weights, and the Structure Correction Module, from the authors' checkpoint."""
+    for network, seed in ((NAFNet, 100), (PromptIR, 111)):
+        key = network.__name__.lower()
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / "weights.safetensors"
+            shapes = spec[key]["shapes"]
+            save_file({name: seeded_weight(name, shape, seed) for name, shape in shapes.items()}, path)
+            net = network.from_original_checkpoint(path)
+        reference = load_file(folder / f"{key}.safetensors")
+        yield network.__name__, relative_error(net(reference["input"]), reference["output"])
 
     scm = StructureCorrectionModule.from_original_checkpoint(folder / "scm_original.ckpt")
     reference = load_file(folder / "scm.safetensors")

@@ -9,6 +9,7 @@ import memory
 import numpy as np
 import pytest
 import restorer_quality
+import restorer_speed
 import severity
 import speed
 import torch
@@ -78,6 +79,14 @@ def test_speed(model_folder, photo_folder, output):
     results = json.loads(output.read_text())
     assert results["ratio"] > 1
     assert len(results["sampling"]) == 2
+
+
+@pytest.mark.parametrize("name", ["nafnet-tiny", "promptir-tiny"])
+def test_restorer_speed(output, name):
+    restorer_speed.main(output, restorer=[name], size=["32x16"], turns=2, compiled=False)
+    (row,) = json.loads(output.read_text())["comparisons"]
+    assert row["difference"] < 1e-5
+    assert row["ratio"] > 0
 
 
 def test_memory(model_folder, output):
