@@ -1,6 +1,7 @@
 """Where clean photos come from: a folder, a table, or a `datasets` data set."""
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from gendeg.degradations import Mixture, parse_mixture
 from gendeg.errors import InputError
 from gendeg.imaging import find_images
 
+HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl")
 IMAGE, CAPTION, SOURCE_SET, DEGRADATION = "image", "caption", "source_set", "degradation"
 SAVED_DATASET = ("state.json", "dataset_dict.json")  # what `datasets`' `save_to_disk` leaves in a folder
@@ -135,12 +137,15 @@ class DatasetSource(PhotoSource):
         name: name on the hub, or a folder that `save_to_disk` wrote. Of several splits, `train` is read.
 
     Raises:
-        InputError: no column `image`.
+        InputError: no such data set, or one without a column `image`.
     """
 
     def __init__(self, name: str):
         self.name = name
-        rows = load_rows(name)
+        try:
+            rows = load_rows(name)
+        except (OSError, ValueError) as error:  # also what `datasets` raises without a network
+            raise InputError(f"There is no folder {name} here, and no such data set: {error}") from error
         if IMAGE not in rows.column_names:
             raise InputError(f"Data set {name} has no column {IMAGE!r}; it has {', '.join(rows.column_names)}.")
         self._rows = rows.cast_column(IMAGE, datasets.Image(decode=False))
@@ -180,7 +185,7 @@ def open_source(name: str, leave_out: Path | None = None) -> PhotoSource:
         return DatasetSource(name) if saved else FolderSource(path, leave_out)
     if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES:
         return TableSource(path)
-    if path.exists() or name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if path.exists() or not HUB_NAME.fullmatch(name):
         raise InputError(
             f"{name} holds no photos. Give a folder of photos, a table ({', '.join(TABLE_SUFFIXES)}) with a column "
             "'image', or a data set: a folder that `save_to_disk` wrote, or owner/name on the Hugging Face hub."
