@@ -147,6 +147,8 @@ def test_columns_of_gends(tmp_path: Path) -> None:
 def test_settings_that_contradict_each_other(photo_folder: Path) -> None:
     with pytest.raises(InputError, match="canvas=20 is smaller than resolution=24"):
         restoration_crops(RestorerConfig(photos=[str(photo_folder)], resolution=24, canvas=20))
+    with pytest.raises(InputError, match=r"at least one degradation.*haze"):
+        restoration_crops(RestorerConfig(photos=[str(photo_folder)], degradations=[]))
     with pytest.raises(InputError, match="either --model"):
         load_restorer(RestorerConfig())
     with pytest.raises(InputError, match="--photos"):

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 
 from gendeg import NAFNet
 from gendeg.errors import TrainingError
+from gendeg.models.auto import AutoRestorer
 from gendeg.training import train
-from gendeg.training.checkpointing import best_score, find_checkpoints
+from gendeg.training.checkpointing import best_score, find_checkpoints, write_score
 from gendeg.training.crops import restoration_crops, restoration_items
-from gendeg.training.restorer import RestorerRecipe
+from gendeg.training.restorer import RestorerRecipe, load_restorer
 from gendeg.training.restorer_config import RestorerConfig
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -73,6 +74,18 @@ def test_trains_on_photos_and_pairs(photo_folder: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in card
 
 
+@pytest.mark.parametrize("size", ["promptir-tiny", "swin-tiny"])
+def test_trains_other_architectures(photo_folder: Path, tmp_path: Path, size: str) -> None:
+    config = tiny_config(photo_folder, tmp_path, model=size, max_steps=1, batch_size=1, warmup_steps=0)
+    config.gradient_checkpointing = True
+    recipe = RestorerRecipe(config, load_restorer(config))
+    before = [parameter.clone() for parameter in recipe.parameters() if parameter.requires_grad]
+    train(recipe, restoration_crops(config), restoration_items(config)[:1], config)
+    trained = [parameter for parameter in recipe.parameters() if parameter.requires_grad]
+    assert not any(torch.equal(old, new) for old, new in zip(before, trained, strict=True))
+    assert type(AutoRestorer.from_pretrained(tmp_path)) is type(recipe.restorer)
+
+
 def test_the_best_result_is_kept(photo_folder: Path, tmp_path: Path) -> None:
     class Worsening(RestorerRecipe):
         def score(self, numbers: dict[str, float]) -> float:
@@ -85,6 +98,14 @@ def test_the_best_result_is_kept(photo_folder: Path, tmp_path: Path) -> None:
     assert best_score(tmp_path / "best") == pytest.approx(-biases[0])
 
 
+def test_a_new_run_is_not_measured_by_an_old_one(photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    write_score(tmp_path / "best", score=1e9, step=7)
+    run(tiny_config(photo_folder, tmp_path, max_steps=1))
+    assert best_score(tmp_path / "best") < 1e9
+    assert (tmp_path / "best" / WEIGHTS).is_file()
+
+
 def test_learns_to_brighten(photo_folder: Path, tmp_path: Path) -> None:
     config = tiny_config(
         photo_folder, tmp_path, photos=[], pairs=[str(write_pairs(tmp_path / "pairs"))], loss="charbonnier",
@@ -93,7 +114,8 @@ def test_learns_to_brighten(photo_folder: Path, tmp_path: Path) -> None:
     recipe = RestorerRecipe(config, tiny_network())
     items = restoration_items(config)
     train(recipe, restoration_crops(config), items, config)
-    numbers = recipe.validate(items, tmp_path, 0)
+    with torch.no_grad():
+        numbers = recipe.validate(items, tmp_path, 0)
     assert numbers["psnr/low_light (pairs)"] > numbers["psnr before/low_light (pairs)"] + 3
 
 

@@ -87,6 +87,11 @@ def best_score(folder: Path) -> float:
     return float(json.loads(path.read_text())["score"]) if path.is_file() else -math.inf
 
 
+def forget_score(folder: Path) -> None:
+    """Let any score be better than that of the result in a folder, which an earlier run left."""
+    (folder / _SCORE).unlink(missing_ok=True)
+
+
 def write_score(folder: Path, score: float, step: int) -> None:
     """Note the score of the result in a folder, and the step that it is from."""
     with whole_file(folder / _SCORE) as temporary:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import LoggerType, gather_object, set_seed
 from diffusers.training_utils import EMAModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -22,6 +22,7 @@ from gendeg.training.checkpointing import (
     Progress,
     best_score,
     find_checkpoints,
+    forget_score,
     load_latest_checkpoint,
     require_no_checkpoints,
     save_checkpoint,
@@ -107,7 +108,8 @@ class _Run:
             project_dir=config.output_dir,
         )
         set_seed(config.seed)
-        recipe.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recipe.to(self.accelerator.device)
+        _store_channels_last(recipe)
         recipe.prepare(self.accelerator.device)
         self.average = _make_average(recipe, config.ema_decay)
         optimizer = torch.optim.AdamW(
@@ -166,6 +168,7 @@ class _Run:
             logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
         else:
             require_no_checkpoints(self.folder)
+            forget_score(self.folder / BEST)
         if self.average:
             self.average.to(self.accelerator.device)
         if self.accelerator.is_main_process:
@@ -275,7 +278,14 @@ class _Run:
             self.average.restore(parameters)
 
 
-def _averaged_parameters(recipe: Recipe[Any]) -> Iterator[torch.nn.Parameter]:
+def _store_channels_last(module: nn.Module) -> None:
+    """Bring convolutions into the memory format that they are quickest in."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            layer.to(memory_format=torch.channels_last)
+
+
+def _averaged_parameters(recipe: Recipe[Any]) -> Iterator[nn.Parameter]:
     module = recipe.averaged()
     return iter(()) if module is None else module.parameters()
 

@@ -69,6 +69,8 @@ class SimulatedPairs:
         degradations: Sequence[str] = tuple(Degradation),
     ):
         self.photos = list_photos(folders, split)
+        if not degradations:
+            raise InputError(f"Name at least one degradation to simulate: {', '.join(Degradation)}.")
         self.degradations = [Degradation(name) for name in degradations]
         self.mixtures = [mixture for mixture in MIXTURES if set(mixture) <= set(self.degradations)]
         self.broad_share = broad_share
