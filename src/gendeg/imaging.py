@@ -246,4 +246,5 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     height, width = images.shape[-2:]
     bottom, right = -height % multiple, -width % multiple
     mode = "reflect" if bottom < height and right < width else "replicate"
-    return F.pad(images, (0, right, 0, bottom), mode=mode) if bottom or right else images
+    fits = not torch.compiler.is_exporting() and not bottom and not right  # an exported graph is for all sizes
+    return images if fits else F.pad(images, (0, right, 0, bottom), mode=mode)

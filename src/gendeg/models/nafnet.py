@@ -144,15 +144,21 @@ class NAFTrunk(ModelMixin):
         )
         self.ending = nn.Conv2d(width, out_channels, 3, padding=1)
 
-    def residual(self, x: Tensor) -> Tensor:
-        """What to add to the image: (B, in_channels, H, W) -> (B, out_channels, H, W), any H and W.
+    def correct(self, x: Tensor) -> Tensor:
+        """The last `out_channels` channels, and what is to add to them.
 
         Inside, the image is extended with zeros to a multiple of `2 ** levels`, and works channels_last.
+
+        Args:
+            x: (B, in_channels, H, W), any H and W.
+
+        Returns:
+            (B, out_channels, H, W).
         """
         height, width = x.shape[-2:]
         multiple = 2 ** len(self.downs)
-        x = F.pad(x, (0, -width % multiple, 0, -height % multiple))
-        x = self.intro(x.contiguous(memory_format=torch.channels_last))
+        padded = F.pad(x, (0, -width % multiple, 0, -height % multiple))
+        x = self.intro(padded.contiguous(memory_format=torch.channels_last))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             x = encoder(x)
@@ -161,7 +167,8 @@ class NAFTrunk(ModelMixin):
         x = self.middle_blks(x)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             x = decoder(up(x) + skips.pop())
-        return self.ending(x)[..., :height, :width]
+        corrected = padded[:, -self.ending.out_channels :] + self.ending(x)
+        return corrected[..., :height, :width]
 
 
 def _upsampling(channels: int) -> nn.Sequential:
@@ -206,7 +213,7 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
 
     def forward(self, x: Tensor) -> Tensor:
         """Restored image, not clamped: (B, img_channel, H, W) -> the same shape, in [0, 1], any H and W."""
-        return x + self.residual(x)
+        return self.correct(x)
 
     @classmethod
     def from_original_checkpoint(cls, path: str | os.PathLike[str], tlc_window: int | None = None) -> Self:

@@ -59,7 +59,7 @@ class StructureCorrectionModule(NAFTrunk, ModelMixin, ConfigMixin):
                 f"Got clean {tuple(clean.shape)} and generated {tuple(generated.shape)}; give two tensors (B, 3, H, W) "
                 "of the same shape, in [-1, 1]."
             )
-        return generated + self.residual(torch.cat([clean, generated], dim=1))
+        return self.correct(torch.cat([clean, generated], dim=1))
 
     @classmethod
     def from_original_checkpoint(cls, path: str | os.PathLike[str]) -> Self:
