@@ -3,10 +3,12 @@
 python examples/benchmarks/gends_reading.py --photos photos/ --output runs/benchmarks/gends_reading.json
 """
 
+import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +27,7 @@ from gendeg.synthesis.folder import DatasetFolder
 from gendeg.synthesis.shards import Shard, cut_shards, write_shard
 
 SHUFFLE_BUFFER = 200  # rows that a streaming reader holds back to draw from
+PLAIN = "plain folder"
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -90,11 +93,30 @@ def square(photo: PIL.Image.Image, size: int) -> PIL.Image.Image:
     return photo.crop((left, top, left + side, top + side)).resize((size, size), PIL.Image.Resampling.LANCZOS)
 
 
-def images_per_second(make_loader: Callable[[], DataLoader]) -> float:
-    """Read everything once; the workers' start counts."""
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Pass:
+    """Everything read once by one reader; the workers' start counts.
+
+    Attributes:
+        images_per_second: by the clock.
+        cpu_ms: processor time of an image in this process and its workers; hardly depends on what else is running.
+    """
+
+    images_per_second: float
+    cpu_ms: float
+
+
+def read_once(make_loader: Callable[[], DataLoader]) -> Pass:
+    """Read everything that a loader gives."""
+    clock, cpu = time.perf_counter(), cpu_seconds()
     images = sum(2 * len(batch) for batch in make_loader())
-    return images / (time.perf_counter() - start)
+    return Pass(images / (time.perf_counter() - clock), 1000 * (cpu_seconds() - cpu) / images)
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of its workers that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main(
@@ -115,19 +137,20 @@ def main(
         stream = gendeg.load_dataset("gends", **arguments, streaming=True).shuffle(seed=0, buffer_size=SHUFFLE_BUFFER)
         options = {"batch_size": 16, "num_workers": workers}
         readers = {
-            "plain folder": lambda: DataLoader(PairFolder(folder / "plain"), shuffle=True, collate_fn=list, **options),
+            PLAIN: lambda: DataLoader(PairFolder(folder / "plain"), shuffle=True, collate_fn=list, **options),
             "GenDS, map-style": lambda: DataLoader(mapped, shuffle=True, collate_fn=to_arrays, **options),
             "GenDS, streaming": lambda: DataLoader(stream, collate_fn=to_arrays, **options),
         }
-        speeds: dict[str, list[float]] = {name: [] for name in readers}
+        passes: dict[str, list[Pass]] = {name: [] for name in readers}
         for _ in range(rounds):
             for name, make_loader in readers.items():
-                speeds[name].append(images_per_second(make_loader))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    base = medians["plain folder"]
-    rows = [(name, round(speed), f"{speed / base:.2f} x") for name, speed in medians.items()]
-    print(format_table(["reader", "images / s", "of the folder"], rows))
-    write_results({"pairs": pairs, "size": size, "workers": workers, "images_per_second": speeds}, output)
+                passes[name].append(read_once(make_loader))
+    speeds = {name: statistics.median(one.images_per_second for one in done) for name, done in passes.items()}
+    cpu = {name: statistics.median(one.cpu_ms for one in done) for name, done in passes.items()}
+    rows = [(name, round(speeds[name]), f"{speeds[name] / speeds[PLAIN]:.2f} x", cpu[name]) for name in readers]
+    print(format_table(["reader", "images / s", "of the folder", "CPU ms / image"], rows))
+    results = {"pairs": pairs, "size": size, "workers": workers, "images_per_second": speeds, "cpu_ms": cpu}
+    write_results(results, output)
 
 
 if __name__ == "__main__":

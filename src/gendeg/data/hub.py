@@ -7,7 +7,7 @@ import numpy as np
 
 from gendeg.data.split import split_of
 from gendeg.degradations import Mixture, parse_mixture
-from gendeg.errors import InputError, MissingExtraError
+from gendeg.errors import InputError
 from gendeg.imaging import to_rgb
 
 CLEAN_COLUMNS = ("clean", "target")
@@ -27,7 +27,6 @@ class PairDataset:
             no `scene_id`.
 
     Raises:
-        MissingExtraError: `datasets` is not installed.
         InputError: a column is missing, or no row belongs to the split.
     """
 
@@ -72,15 +71,9 @@ class PairDataset:
 
 
 def load_rows(name: str) -> Any:
-    """A map-style data set from the hub or from disk; of several splits, `train`.
+    """A map-style data set from the hub or from disk; of several splits, `train`."""
+    import datasets  # slow
 
-    Raises:
-        MissingExtraError: `datasets` is not installed.
-    """
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtraError(f'Data set {name} needs `datasets`: pip install "gendeg[training]".') from error
     if (Path(name) / "dataset_dict.json").is_file():  # several splits, as `save_to_disk` writes them
         return datasets.load_from_disk(str(Path(name) / "train"))
     if (Path(name) / "state.json").is_file():

@@ -68,7 +68,8 @@ class GenDS(datasets.ArrowBasedBuilder):
                     mask = self._mask(shard, group)
                     if pc.any(mask).as_py():
                         table = shard.read_row_group(group, columns=list(self.info.features), use_threads=False)
-                        yield Key(number, group), table.filter(mask).select(list(self.info.features))
+                        table = table if pc.all(mask).as_py() else table.filter(mask)  # which copies the images
+                        yield Key(number, group), table.select(list(self.info.features))
 
     def _mask(self, shard: pq.ParquetFile, group: int) -> pa.ChunkedArray:
         """Which rows of a row group belong to the part; the images are left alone."""
