@@ -1,0 +1,110 @@
+"""Restorers for other runtimes: a `torch.export` program, or an ONNX file; for images of any height and width.
+
+Once exported, `onnxruntime.InferenceSession("restorer.onnx").run(None, {"image": pixels})` restores without PyTorch.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as shape_config
+
+from gendeg.errors import CheckpointError, InputError, MissingExtraError, first_line
+from gendeg.files import whole_file
+from gendeg.models.restorer import Restorer
+
+SMALLEST, LARGEST = 16, 2**15  # side in pixels that an exported network is for
+SHAPES = {"x": {2: Dim("height", min=SMALLEST, max=LARGEST), 3: Dim("width", min=SMALLEST, max=LARGEST)}}
+TRACED = (71, 53)  # (height, width) of the image the graph is recorded with; odd, so that padding is part of it
+CHECKED = [(64, 64), (33, 57), (16, 101)]  # (height, width) of the images on which the result is compared
+TOLERANCE = 1e-3  # of 1, the range of an image
+
+
+def export_program(restorer: Restorer) -> ExportedProgram:
+    """Record a restorer as a graph, for one image of any size.
+
+    Args:
+        restorer: in float32, on the CPU; it is switched to evaluation mode.
+
+    Returns:
+        The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 to 32 768, in [0, 1] and not
+        clamped, as `restorer(x)`. `torch.export.save` writes it.
+
+    Raises:
+        InputError: the network cannot be recorded for all sizes. The test-time local converter cannot: its windows
+            depend on the size.
+    """
+    if restorer.dtype != torch.float32 or restorer.device.type != "cpu":
+        raise InputError(
+            f"The restorer is in {restorer.dtype} on {restorer.device}; export it from float32 on the CPU: "
+            "restorer.float().cpu()."
+        )
+    return _record(restorer.eval())
+
+
+def _record(restorer: Restorer) -> ExportedProgram:
+    try:
+        # No conclusions from the sizes of the recorded image, e.g. that its rows lie without gaps in memory.
+        with torch.no_grad(), shape_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            return torch.export.export(restorer, (torch.rand(1, 3, *TRACED),), dynamic_shapes=SHAPES)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{type(restorer).__name__} cannot be recorded for images of all sizes: {first_line(error)}"
+        ) from error
+
+
+def export_onnx(restorer: Restorer, path: str | os.PathLike[str]) -> float:
+    """Write a restorer as ONNX file, checked against PyTorch with onnxruntime at several sizes.
+
+    Args:
+        restorer: see `export_program`.
+        path: file to write; it appears when the check is passed. The graph takes `image`, float32 (1, 3, H, W) in
+            [0, 1], and returns `restored`, not clamped.
+
+    Returns:
+        The largest difference from PyTorch that was found.
+
+    Raises:
+        InputError: see `export_program`; or the file cannot be written.
+        CheckpointError: the results differ by more than 0.001.
+        MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
+    """
+    runtime = _import_runtime()
+    program = export_program(restorer)
+    with whole_file(Path(path)) as temporary:
+        converted: Any = torch.onnx.export(
+            program,
+            input_names=["image"],
+            output_names=["restored"],
+            dynamic_shapes=SHAPES,  # for the names of the sides
+            dynamo=True,
+            verbose=False,
+        )
+        converted.save(temporary, external_data=False)
+        session = runtime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        difference = max(_difference(session, restorer, torch.rand(1, 3, *size)) for size in CHECKED)
+        if not difference <= TOLERANCE:  # NaN is not
+            raise CheckpointError(f"The ONNX graph differs from {type(restorer).__name__} by {difference:.2g}.")
+    return difference
+
+
+def _import_runtime() -> Any:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"ONNX needs onnx, onnxscript and onnxruntime ({error}): pip install 'gendeg[onnx]'."
+        ) from error
+    return onnxruntime
+
+
+@torch.no_grad()
+def _difference(session: Any, restorer: Restorer, image: Tensor) -> float:
+    (restored,) = session.run(None, {"image": image.numpy()})
+    return float(np.abs(restored - restorer(image).numpy()).max())

@@ -1,0 +1,62 @@
+"""One small network is recorded once, as this takes a while."""
+
+import sys
+
+import onnxruntime
+import pytest
+import torch
+
+from gendeg import NAFNet
+from gendeg.errors import InputError, MissingExtraError
+from gendeg.models import export
+from gendeg.models.export import export_onnx, export_program
+
+SIZES = [(16, 16), (32, 48), (17, 33), (64, 21)]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1]).eval()
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith(("beta", "gamma")):
+                parameter.normal_()
+    return net
+
+
+@pytest.fixture(scope="module")
+def program(network):
+    return export_program(network)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", SIZES)
+def test_program_agrees_at_any_size(network, program, size):
+    image = torch.rand(1, 3, *size)
+    torch.testing.assert_close(program.module()(image), network(image), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_onnx_agrees_at_any_size(network, program, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export, "export_program", lambda restorer: program)
+    assert export_onnx(network, tmp_path / "net.onnx") < 1e-5
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    for size in SIZES:
+        image = torch.rand(1, 3, *size)
+        (restored,) = session.run(["restored"], {"image": image.numpy()})
+        torch.testing.assert_close(torch.from_numpy(restored), network(image), atol=1e-5, rtol=0)
+
+
+def test_half_precision_is_refused(network):
+    with pytest.raises(InputError, match=r"bfloat16 on cpu; export it from float32"):
+        export_program(NAFNet(width=4, enc_blk_nums=[1], dec_blk_nums=[1], middle_blk_num=0).bfloat16())
+
+
+def test_without_onnx_the_extra_is_named(network, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"gendeg\[onnx\]"):
+        export_onnx(network, tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
