@@ -117,6 +117,12 @@ def test_gradient_checkpointing_changes_no_gradient(small: PromptIR) -> None:
     torch.testing.assert_close(weight.grad, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_black_images_are_no_trouble(small: PromptIR, dtype: torch.dtype) -> None:
+    small.to(dtype).train()(torch.zeros(1, 3, 8, 8, dtype=dtype)).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in small.parameters() if p.requires_grad)
+
+
 def test_norms() -> None:
     x = torch.randn(2, 7, 3, 4) + 2
     normalized = ScaleNorm(7)(x)

@@ -86,8 +86,9 @@ class TransposedAttention(nn.Module):
 
 def unit_length(x: Tensor) -> Tensor:
     """Scale each channel of (B, H * W, channels) to unit length, as `F.normalize` does, which is slow on this axis."""
-    length = x.square().sum(dim=1, keepdim=True, dtype=torch.float32).sqrt()
-    return x / length.clamp_min(1e-12).to(x.dtype)
+    squares = x.float().square().sum(dim=1, keepdim=True)
+    # not below 1e-6, which half precision still holds; for black images the length is 0
+    return x / squares.clamp_min(1e-12).sqrt().to(x.dtype)
 
 
 class GatedFeedForward(nn.Module):
