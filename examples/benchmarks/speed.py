@@ -44,7 +44,8 @@ REPEATS = 9
 def with_authors_sampling(pipe: GenDegPipeline) -> GenDegPipeline:
     """The same components with the authors' scheduler and defaults."""
     scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
-    authors = GenDegPipeline(**(pipe.components | {"scheduler": scheduler}), alignment=pipe.config.alignment, **AUTHORS)
+    kept = {name: pipe.config[name] for name in ("alignment", "change_scale")}
+    authors = GenDegPipeline(**(pipe.components | {"scheduler": scheduler}), **kept, **AUTHORS)
     authors.set_progress_bar_config(disable=True)
     return authors
 
