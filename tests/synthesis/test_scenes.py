@@ -155,3 +155,8 @@ def test_images_of_the_output_are_not_photos(small_photos):
     (output / "assets").mkdir(parents=True)
     PIL.Image.new("RGB", (64, 64)).save(output / "assets" / "contact_sheet.jpg")
     assert len(index_scenes(open_source(str(small_photos), leave_out=output)).scenes) == 5
+
+
+def test_the_output_is_not_the_photo_folder(small_photos):
+    with pytest.raises(InputError, match="choose another output"):
+        open_source(str(small_photos), leave_out=small_photos)

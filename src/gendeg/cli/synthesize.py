@@ -188,26 +188,29 @@ def synthesize(
 
 def _make(source: Any, output: Path, config: Any, made_by: Any, engine: str, workers: int, license: str) -> bool:
     """Make the data set; returns whether this process leads, so that it shall upload it."""
+    from contextlib import ExitStack
+
     from tqdm import tqdm
 
     from gendeg.synthesis.card import write_card
     from gendeg.synthesis.run import synthesize as make_dataset
 
-    with tqdm(unit="row", disable=None) as bar:
-
-        def advance(decided: int, accepted: int) -> None:
-            bar.update(decided)
+    with ExitStack() as stack:
 
         def begin(progress: "Progress") -> "Report":
             if progress.leads:
                 _show_start(progress, output)
-            bar.reset(progress.share)
+            bar = stack.enter_context(tqdm(total=progress.share, unit="row", disable=None if progress.leads else True))
+
+            def advance(decided: int, accepted: int) -> None:
+                bar.update(decided)
+
             return advance
 
         try:
             manifest = make_dataset(source, output, config, made_by, engine=engine, workers=workers, begin=begin)
         except KeyboardInterrupt:
-            bar.close()
+            stack.close()
             typer.echo("Stopped. Finished shards are kept; run the same command again to go on.", err=True)
             raise typer.Exit(EXIT_STOPPED) from None
     if manifest is None:

@@ -21,6 +21,7 @@ from gendeg.simulators import simulate
 from gendeg.synthesis.plan import PlannedRow
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+_NOT_SETTINGS = ("transformers_version",)  # a note in a network's config
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ def pipeline_digest(pipe: GenDegPipeline) -> str:
     for name, component in sorted(pipe.components.items()):
         config = getattr(component, "config", {})
         settings = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-        public = {key: value for key, value in settings.items() if not key.startswith("_")}
-        digest.update(json.dumps([name, type(component).__name__, public], sort_keys=True, default=str).encode())
+        own = {key: value for key, value in settings.items() if not key.startswith("_") and key not in _NOT_SETTINGS}
+        digest.update(json.dumps([name, type(component).__name__, own], sort_keys=True, default=str).encode())
         if isinstance(component, nn.Module):
             for key, tensor in sorted(component.state_dict().items()):
                 digest.update(key.encode())

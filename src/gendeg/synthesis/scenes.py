@@ -100,7 +100,7 @@ def index_scenes(source: PhotoSource, notes: Path | None = None, workers: int = 
         else:
             found[look.id] = (entry, look.hash)
     if not found:
-        raise InputError(f"None of the {len(problems)} photos can be used, e.g. {_first_problem(problems)}.")
+        raise InputError(f"None of the {len(problems)} photos can be used{_first_problem(problems)}.")
     ids = sorted(found)
     groups = group_near_duplicates(np.array([found[id_][1] for id_ in ids], dtype=np.uint64))
     scenes = [_scene(id_, found[id_][0], ids[group]) for id_, group in zip(ids, groups.tolist(), strict=True)]
@@ -185,5 +185,4 @@ def _scene(id_: str, entry: Entry, group: str) -> Scene:
 
 
 def _first_problem(problems: dict[str, str]) -> str:
-    location, reason = next(iter(problems.items()))
-    return f"{location}: {reason}"
+    return next((f", e.g. {location}: {reason}" for location, reason in problems.items()), "")

@@ -85,22 +85,23 @@ class FolderSource(FileSource):
     Args:
         folder: searched with its sub-folders.
         leave_out: a folder whose images are not photos, e.g. the output.
-        existing: degradations that the folder's data set has already.
 
     Raises:
         ImageError: not a folder, or no image in it.
+        InputError: all images are left out.
     """
 
-    def __init__(self, folder: Path, leave_out: Path | None = None, existing: Mixture = ()):
+    def __init__(self, folder: Path, leave_out: Path | None = None):
         self.folder = folder.resolve()
         excluded = leave_out.resolve() if leave_out else None
         self._paths = [path for path in find_images(self.folder) if excluded not in path.parents]
-        self._existing = existing
+        if not self._paths:
+            raise InputError(f"All images of {folder} lie in the output folder {leave_out}; choose another output.")
 
     def entries(self) -> Iterator[Entry]:
         """All photos, by path."""
         for path in self._paths:
-            yield Entry(str(path), self.folder.name, self._existing)
+            yield Entry(str(path), self.folder.name)
 
 
 class TableSource(FileSource):
