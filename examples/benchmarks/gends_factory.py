@@ -85,7 +85,9 @@ def same(
 def run_whole(arguments: Sequence[str], folder: Path) -> tuple[float, float]:
     """Run to the end; seconds to the first finished shard, and in all."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments, "-o", str(folder)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, *arguments, "-o", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while process.poll() is None and not has_shard(folder):
         time.sleep(0.02)
     first = time.perf_counter() - start
