@@ -26,6 +26,7 @@ from gendeg.imaging import find_images, read_image
 from gendeg.synthesis.folder import DatasetFolder
 from gendeg.synthesis.shards import Shard, cut_shards, write_shard
 
+SHARDS = 8  # streaming workers share them
 SHUFFLE_BUFFER = 200  # rows that a streaming reader holds back to draw from
 PLAIN = "plain folder"
 Pair = tuple[np.ndarray, np.ndarray]
@@ -52,14 +53,15 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def to_arrays(rows: list[dict[str, Any]]) -> list[Pair]:
-    """Decoded rows of GenDS as arrays, as the folder gives them."""
-    return [(np.asarray(row["degraded"].convert("RGB")), np.asarray(row["target"].convert("RGB"))) for row in rows]
+    """Decoded rows of GenDS, which are RGB, as arrays."""
+    return [(np.asarray(row["degraded"]), np.asarray(row["target"])) for row in rows]
 
 
 def make_files(photos: Iterable[Path], folder: Path, size: int, pairs: int) -> None:
     """Write the same PNG files as a GenDS data set in `gends/` and as a plain folder in `plain/`."""
     images = [square(read_image(path), size) for path, _ in zip(photos, range(-(-pairs // 5)), strict=False)]
-    shards = cut_shards({"train": min(pairs, 5 * len(images))}, 100)
+    count = min(pairs, 5 * len(images))
+    shards = cut_shards({"train": count}, -(-count // SHARDS))
     for name in ("input", "target"):
         (folder / "plain" / name).mkdir(parents=True)
 
