@@ -49,6 +49,7 @@ def test_broken_settings_file(tmp_path: Path, content: str, message: str) -> Non
     [
         ("gendeg-tiny/autoencoder.yaml", AutoencoderConfig),
         ("gendeg-tiny/generator.yaml", GeneratorConfig),
+        ("gendeg-tiny/generator-start.yaml", GeneratorConfig),
         ("gendeg-tiny/scm.yaml", SCMConfig),
         ("stable-diffusion/generator.yaml", GeneratorConfig),
         ("stable-diffusion/scm.yaml", SCMConfig),

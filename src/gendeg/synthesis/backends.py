@@ -170,6 +170,7 @@ class PipelineBackend(Backend):
             "backend": "pipeline",
             "checkpoint": self.config.checkpoint,
             "weights_sha256": pipeline_digest(self.pipe),
+            "change_scale": defaults.change_scale,
             "alignment": defaults.alignment if self.config.alignment == "auto" else self.config.alignment,
             "calibrate": self.config.calibrate,
             "resolution": self.config.resolution,
