@@ -1,5 +1,7 @@
 """Layers that several restorers share."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,6 +30,7 @@ class BlockSequence(nn.Sequential):
     """
 
     gradient_checkpointing = False
+    _gradient_checkpointing_func: Callable[[nn.Module, Tensor], Tensor]
 
     def forward(self, x: Tensor) -> Tensor:
         """What the last block returns."""
