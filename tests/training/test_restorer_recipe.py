@@ -10,7 +10,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from gendeg import NAFNet
@@ -23,6 +22,10 @@ from gendeg.training.restorer import RestorerRecipe, load_restorer
 from gendeg.training.restorer_config import RestorerConfig
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+# Children are forked off a process without threads; forked off this one they may wait for its threads for ever.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["gendeg.training.restorer", "gendeg.training.crops"])
 
 
 def tiny_config(photo_folder: Path, output: Path, **settings: object) -> RestorerConfig:
@@ -152,9 +155,14 @@ class DyingRecipe(RestorerRecipe):
         return loss
 
 
-def run_until_killed(config: RestorerConfig, index: int) -> None:
+def run_dying(config: RestorerConfig, index: int) -> None:
+    torch.set_num_threads(1)
     DyingRecipe.dies_at = index
-    child = multiprocessing.get_context("fork").Process(target=run, args=(config, DyingRecipe))
+    run(config, DyingRecipe)
+
+
+def run_until_killed(config: RestorerConfig, index: int) -> None:
+    child = PROCESSES.Process(target=run_dying, args=(config, index))
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL
@@ -179,7 +187,7 @@ def run_as_process(rank: int, count: int, port: int, config: RestorerConfig) -> 
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), LOCAL_WORLD_SIZE=str(count),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
     )  # fmt: skip
-    AcceleratorState._reset_state(True)  # forked off a process that has trained already
+    torch.set_num_threads(1)
     run(config)
 
 
@@ -188,8 +196,7 @@ def run_on_two_processes(config: RestorerConfig) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    children = [context.Process(target=run_as_process, args=(rank, 2, port, config)) for rank in range(2)]
+    children = [PROCESSES.Process(target=run_as_process, args=(rank, 2, port, config)) for rank in range(2)]
     for child in children:
         child.start()
     for child in children:
