@@ -93,7 +93,7 @@ def test_missing_weights_are_named(load, tmp_path: Path, name: str, message: str
 def test_other_checkpoints_are_refused(load, original_files) -> None:
     with pytest.raises(CheckpointError, match=r"not a GenDeg checkpoint.*model\.diffusion_model\."):
         load(checkpoint=original_files["scm_checkpoint"])
-    with pytest.raises(CheckpointError, match="not the checkpoint of one NAFNet"):
+    with pytest.raises(CheckpointError, match="not the checkpoint of one StructureCorrectionModule"):
         load(scm_checkpoint=original_files["checkpoint"])
 
 

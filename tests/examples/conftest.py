@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,13 @@ import torch
 from gendeg.data.split import split_of
 from gendeg.imaging import to_pil, write_image
 from gendeg.pipelines.gendeg import GenDegPipeline
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Benchmarks set the number of threads; other tests count on one, as last bits depend on it."""
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
