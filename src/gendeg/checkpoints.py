@@ -49,7 +49,10 @@ def checkpoint(name: str) -> Path:
     """
     names = packaged_checkpoints()
     if name not in names:
-        raise CheckpointError(f"No packaged checkpoint {name!r}. Packaged: {', '.join(names) or 'none'}.")
+        raise CheckpointError(
+            f"No packaged checkpoint {name!r}. Packaged: {', '.join(names) or 'none'}. If a folder or file was meant, "
+            "there is none of this name."
+        )
     return _FOLDER / name
 
 
@@ -74,7 +77,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is not a checkpoint, or its pickle holds more than tensors and plain data and "
-            f"could run code when loaded. Ask its author for a safetensors file. ({str(error).splitlines()[0]})"
+            "could run code when loaded. Ask its author for a safetensors file."
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({error})") from error

@@ -22,7 +22,8 @@ class GenDegOutput:
     Attributes:
         images: the degraded images. `output_type="pil"`: list of 8-bit PIL images. `"np"`: float32 array
             (B, H, W, 3) in [0, 1], a list of (H, W, 3) where sizes differ. `"pt"`: float32 tensor (B, 3, H, W) in
-            [0, 1], or a list. `"latent"` (pipeline only): the unscaled latents.
+            [0, 1], or a list. `"latent"` (pipeline only): latents of the
+            degraded images, scaled.
         targets: the clean image aligned with `images[i]`, in the same form: the training target of a restorer.
         requested: the severity asked for (or drawn from a prior), arrays of shape (B,).
         achieved: the severity measured between `images` and `targets`, arrays of shape (B,).

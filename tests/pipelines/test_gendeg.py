@@ -16,7 +16,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
 import gendeg
 from gendeg import Degradation, GenDegPipeline
-from gendeg.errors import ImageError, InputError, SeverityError, UnknownDegradationError
+from gendeg.errors import CheckpointError, ImageError, InputError, SeverityError, UnknownDegradationError
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -343,3 +343,15 @@ def test_any_pil_mode(tiny_pipeline, photo):
     image = PIL.Image.fromarray(photo)
     out = tiny_pipeline([image.convert(mode) for mode in ("RGB", "L", "P", "CMYK", "RGBA", "I;16")], "haze")
     assert all(result.mode == "RGB" for result in out.images)
+
+
+def test_nan_of_the_networks_is_not_written_as_a_picture(tiny_pipeline, photo):
+    torch.nn.init.constant_(tiny_pipeline.unet.conv_out.bias, float("nan"))
+    with pytest.raises(CheckpointError, match=r"1 of 1 generated latents hold NaN"):
+        tiny_pipeline(photo, "rain", 0.1, 0.05)
+
+
+@pytest.mark.parametrize("scale", ["guidance_scale", "image_guidance_scale"])
+def test_guidance_that_is_not_a_number_is_refused(tiny_pipeline, photo, scale):
+    with pytest.raises(InputError, match="finite"):
+        tiny_pipeline(photo, "rain", 0.1, 0.05, **{scale: float("nan")})

@@ -31,7 +31,7 @@ def choose_alignment(alignment: str, default: str, mixture: Mixture, has_scm: bo
     """
     rule = default if alignment == "auto" else alignment
     if rule not in ALIGNMENTS:
-        raise InputError(f"alignment={alignment!r} is not one of 'auto', {', '.join(map(repr, ALIGNMENTS))}.")
+        raise InputError(f"alignment={rule!r} is not one of 'auto', {', '.join(map(repr, ALIGNMENTS))}.")
     if rule == "paper":
         rule = mixture[0].paper_alignment
     if rule == "scm" and not has_scm:

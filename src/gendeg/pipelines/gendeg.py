@@ -12,7 +12,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from gendeg.conversion import load_original_components, load_stable_diffusion_components
-from gendeg.errors import InputError
+from gendeg.errors import CheckpointError, InputError
 from gendeg.imaging import Image, to_batch
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
@@ -195,6 +195,7 @@ class GenDegPipeline(DiffusionPipeline):
 
         Raises:
             InputError: an argument cannot be used; the message says what is accepted.
+            CheckpointError: the networks returned NaN.
         """
         if output_type not in (*OUTPUT_TYPES, "latent"):
             convert_images([], output_type)
@@ -203,6 +204,8 @@ class GenDegPipeline(DiffusionPipeline):
             raise InputError(f"num_inference_steps={steps}; give at least 1.")
         text_scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
         image_scale = self.config.image_guidance_scale if image_guidance_scale is None else image_guidance_scale
+        if not np.isfinite([text_scale, image_scale]).all():
+            raise InputError(f"Guidance scales are finite numbers; got {text_scale} and {image_scale}.")
 
         # 1. One prepared photo and one request per result
         photos = _broadcast(self.prepare_images(image, resolution), (degradation, mu, sigma, prompt, generator))
@@ -236,6 +239,7 @@ class GenDegPipeline(DiffusionPipeline):
             )
             for i, diffused in zip(members, denoised, strict=True):
                 results[i] = self._degraded_latents(diffused, photos[i], requests[i].severity)
+        self._require_finite(results)
 
         # 4. Decode, align, calibrate, measure
         output = self._finish(photos, requests, rules, results, calibrate, output_type)
@@ -341,6 +345,15 @@ class GenDegPipeline(DiffusionPipeline):
                     latents = (callback(self, step, timestep, {"latents": latents}) or {}).get("latents", latents)
                 progress.update()
         return latents
+
+    def _require_finite(self, results: list[Tensor]) -> None:
+        """Refuse latents that are no picture, before they are written as a black one."""
+        broken = sum(not bool(torch.isfinite(latents).all()) for latents in results)
+        if broken:
+            raise CheckpointError(
+                f"{broken} of {len(results)} generated latents hold NaN or infinite values. Networks in "
+                f"{self.unet.dtype}: use float32 or bfloat16, smaller guidance scales, or check the weights."
+            )
 
     def _degraded_latents(self, diffused: Tensor, photo: PreparedImage, severity: Severity) -> Tensor:
         """Unscaled degraded latents (C, h, w) from what was diffused."""

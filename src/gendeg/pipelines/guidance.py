@@ -1,4 +1,4 @@
-"""Classifier-free guidance over three branches (InstructPix2Pix; the authors' sampler, METHOD: paper section 3.2)."""
+"""Classifier-free guidance over three branches (InstructPix2Pix, and the authors' sampler)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def guided_prediction(
     """The UNet's prediction under guidance; all branches go through it as one batch.
 
     Args:
-        predict: the UNet at the current timestep: 8-channel input (n, 2C, h, w), embeddings (n, L, D) -> (n, C, h, w).
+        predict: the UNet at the current timestep: input (n, 2C, h, w), embeddings (n, L, D) -> (n, C, h, w).
         latents: noisy latents as the scheduler scales them, (B, C, h, w).
         image_latents: clean latents, unscaled, (B, C, h, w).
         embeds: conditioned embeddings (B, L, D).

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from gendeg.errors import InputError
 
+MIN_SIZE = 0.01  # a weaker degradation map counts as this large, so that its latent change is not blown up
+
 
 def encode_mode(vae: Any, images: Tensor) -> Tensor:
     """Unscaled latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]: the posterior's mode.
@@ -23,9 +25,6 @@ def encode_mode(vae: Any, images: Tensor) -> Tensor:
     _check_tiling(vae)
     encoded = vae.encode((images * 2 - 1).to(vae.dtype))
     return encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
-
-
-MIN_SIZE = 0.01  # a weaker degradation map counts as this large, so that its latent change is not blown up
 
 
 def diffused_latents(pipe: Any, degraded: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import PIL.Image
 import torch
 from torch import Tensor, nn
 
-from gendeg.errors import ImageError, InputError
+from gendeg.errors import CheckpointError, InputError
 from gendeg.output import GenDegOutput
 from gendeg.pipelines.alignment import choose_alignment
 from gendeg.pipelines.gendeg import GenDegPipeline
@@ -131,7 +131,7 @@ class PipelineBackend(Backend):
         """Denoise the rows together; where one of them is not a number, each by itself."""
         try:
             output = self._call(prepared, rows, seeds)
-        except ImageError:  # NaN in one image ends the call for all
+        except CheckpointError:  # NaN in one image ends the call for all
             alone = [([row], [seed]) for row, seed in zip(rows, seeds, strict=True)]
             return [self._make_alone(prepared, *one) for one in alone] if len(rows) > 1 else [None]
         return [

@@ -84,10 +84,10 @@ def synthesize(
         raise InputError(f"workers={workers}; give at least 1.")
     ranks = launched_ranks()
     backend = replace(backend, device=backend.device or default_device(ranks.local_index))
+    made_by = load_backend(backend)  # before anything is written or takes long
     with ranks.leader_first():
         index = _index(source, output)
     plan = make_plan(index.scenes, config)
-    made_by = load_backend(backend)
     settings = plan.to_json() | made_by.to_json()
     with ranks.leader_first():
         folder = DatasetFolder.open(output, settings, plan.shards(), leader=ranks.leads)

@@ -116,6 +116,8 @@ def look_at(source: PhotoSource, location: str, stamp: str) -> Look:
             width, height = image.size
             image.draft("L", DRAFT)
             hash_ = perceptual_hash(to_rgb(image))
+    except PIL.UnidentifiedImageError:
+        return Look(stamp, problem="not an image, or not a complete one")
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         return Look(stamp, problem=str(error).splitlines()[0] if str(error) else type(error).__name__)
     if min(width, height) < MIN_SIDE:
