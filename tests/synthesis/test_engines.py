@@ -87,11 +87,16 @@ def test_launched_processes_share_the_shards(photos, reference, tmp_path):
     assert verify_dataset(tmp_path / "gends").hash == reference.hash
 
 
+def listen_to_interrupts() -> None:
+    """Tests that a shell started in the background ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_runs_go_on(photos, reference, tmp_path, number):
     output = tmp_path / "gends"
     command = [sys.executable, *ARGUMENTS, str(photos), "-o", str(output)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts)
     while not list(output.glob("shards/*.json")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
