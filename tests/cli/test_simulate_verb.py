@@ -1,5 +1,6 @@
 import json
 
+import datasets
 import numpy as np
 import PIL.Image
 import pytest
@@ -63,7 +64,6 @@ def test_targets_of_a_folder_are_pairs(gendeg, photo_folder, tmp_path):
 
 
 def test_datasets_reads_the_folder(gendeg, photo_folder, tmp_path):
-    datasets = pytest.importorskip("datasets")
     gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path / "out", "--save-target")
     loaded = datasets.load_dataset(
         "imagefolder", data_dir=str(tmp_path / "out"), split="train", cache_dir=str(tmp_path)

@@ -52,7 +52,10 @@ def test_is_not_saved(swinir_file, tmp_path):
 
 
 def test_mprnet(tmp_path, photo_tensor):
-    extra = pytest.importorskip("spandrel_extra_arches.architectures.MPRNet")
+    extra = pytest.importorskip(
+        "spandrel_extra_arches.architectures.MPRNet",
+        reason="spandrel_extra_arches, whose networks are not all free for commercial use, is in no extra",
+    )
     net = extra.MPRNet(n_feat=8, scale_unetfeats=4, scale_orsnetfeats=4)
     torch.save({"state_dict": net.state_dict()}, tmp_path / "mprnet.pth")
     restorer = AutoRestorer.from_pretrained(tmp_path / "mprnet.pth")

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import datasets
 import numpy as np
 import PIL.Image
 import pytest
@@ -117,7 +118,6 @@ def test_balanced_pairs_show_each_degradation_equally_often(tmp_path: Path) -> N
 
 
 def test_columns_of_gends(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
     names = [name.value for name in Degradation]
     count = 60
     image = PIL.Image.fromarray(np.full((20, 20, 3), 200, np.uint8))

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchmetrics.functional.image as functional
+import torchvision
 from torch import Tensor
 
 from gendeg.errors import CheckpointError
@@ -15,9 +17,6 @@ from gendeg.training.losses import (
     psnr_loss,
 )
 from gendeg.training.metrics import psnr, ssim
-
-torchvision = pytest.importorskip("torchvision")
-functional = pytest.importorskip("torchmetrics.functional.image")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import datasets
 import numpy as np
 import PIL.Image
 import pytest
@@ -99,7 +100,6 @@ def test_no_source() -> None:
 
 
 def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
     images = [PIL.Image.open(path) for path in sorted(photo_folder.iterdir())] * 12
     rows = {
         "clean": images,

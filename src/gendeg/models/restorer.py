@@ -1,6 +1,7 @@
 """What every restorer can do."""
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,15 +16,15 @@ from gendeg.models.memory import automatic_tile
 from gendeg.models.tiling import check_tiles, map_tiles
 
 
-class Restorer(ModelMixin):
+class Restorer(ModelMixin, ABC):
     """Base of every restorer: a network that takes a degraded image and returns the clean one.
 
     A subclass writes `forward`, for images of any height and width, and is also a `diffusers.ConfigMixin`.
     """
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Restored images, not clamped: (B, 3, H, W) in [0, 1] -> the same shape, any H and W."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward.")
 
     @torch.no_grad()
     def restore(self, image: Any, tile: int | None = None, overlap: int = 32, progress: bool = True) -> Any:
