@@ -2,8 +2,7 @@
 
 import hashlib
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,7 @@ from gendeg.degradations import Degradation, Mixture
 from gendeg.errors import InputError
 from gendeg.imaging import to_rgb
 from gendeg.synthesis.near_duplicates import group_near_duplicates, perceptual_hash
+from gendeg.synthesis.notes import add_notes, read_notes
 from gendeg.synthesis.sources import Entry, PhotoSource
 
 MIN_SIDE = 16  # pixels; below this the generator refuses a photo
@@ -132,7 +132,7 @@ def scene_id(data: bytes) -> str:
 
 def _look_at_all(source: PhotoSource, notes: Path | None, workers: int) -> Iterator[tuple[Entry, Look]]:
     """Every entry with what is seen in it, in the source's order."""
-    known = _read_notes(notes)
+    known = _known_looks(notes)
 
     def look(entry: Entry) -> tuple[Entry, Look, bool]:
         try:
@@ -148,33 +148,18 @@ def _look_at_all(source: PhotoSource, notes: Path | None, workers: int) -> Itera
     with ThreadPoolExecutor(workers) as pool:
         while chunk := list(islice(entries, CHUNK)):
             seen = list(pool.map(look, chunk))
-            _add_notes(notes, ((entry.location, look) for entry, look, is_new in seen if is_new))
+            if notes:
+                new = [(entry.location, look) for entry, look, is_new in seen if is_new]
+                add_notes(notes, [[where, look.stamp, look.id, look.hash, look.problem] for where, look in new])
             yield from ((entry, look) for entry, look, _ in seen)
 
 
-def _read_notes(path: Path | None) -> dict[str, Look]:
-    """What was seen before; a line that an interruption tore is skipped."""
-    if path is None or not path.is_file():
-        return {}
+def _known_looks(notes: Path | None) -> dict[str, Look]:
+    """What was seen before, by location."""
     known = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            location, *values = json.loads(line)
-            known[location] = Look(*values)
-        except (ValueError, TypeError):
-            continue
+    for location, *values in read_notes(notes) if notes else ():
+        known[location] = Look(*values)
     return known
-
-
-def _add_notes(path: Path | None, looks: Iterable[tuple[str, Look]]) -> None:
-    lines = [json.dumps([where, look.stamp, look.id, look.hash, look.problem]) for where, look in looks]
-    if path is None or not lines:
-        return
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(lines) + "\n")  # begins a new line after a torn one
-    except OSError as error:
-        raise InputError(f"Cannot write {path}: {error}.") from error
 
 
 def _merged(first: Entry, other: Entry) -> Entry:
