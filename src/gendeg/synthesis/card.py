@@ -27,13 +27,16 @@ UNKNOWN_LICENSE = "unknown"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_card(folder: str | os.PathLike[str], *, license: str = UNKNOWN_LICENSE, title: str = "GenDS") -> Path:
+def write_card(
+    folder: str | os.PathLike[str], *, license: str = UNKNOWN_LICENSE, title: str = "GenDS", credits: str = ""
+) -> Path:
     """Write `README.md`, a histogram of severities and a contact sheet into a finished data set.
 
     Args:
         folder: the data set.
         license: identifier as the hub knows them, e.g. `"cc-by-4.0"`.
         title: first line of the card.
+        credits: Markdown that follows the licence, e.g. who took the photos.
 
     Returns:
         Path of the card.
@@ -49,7 +52,7 @@ def write_card(folder: str | os.PathLike[str], *, license: str = UNKNOWN_LICENSE
         draw_histograms(statistics).savefig(temporary, dpi=100)
     write_image(draw_contact_sheet(example_pairs(folder, statistics)), folder / CONTACT_SHEET)
     with whole_file(folder / CARD) as temporary:
-        temporary.write_text(_card(manifest, statistics, license, title), encoding="utf-8")
+        temporary.write_text(_card(manifest, statistics, license, title, credits), encoding="utf-8")
     return folder / CARD
 
 
@@ -83,7 +86,7 @@ def push_to_hub(
     return str(commit)
 
 
-def _card(manifest: Manifest, statistics: Statistics, license: str, title: str) -> str:
+def _card(manifest: Manifest, statistics: Statistics, license: str, title: str, credits: str) -> str:
     header = yaml.safe_dump(_header(manifest, statistics, license, title), sort_keys=False, allow_unicode=True)
     sections = [
         f"---\n{header}---",
@@ -110,8 +113,9 @@ def _card(manifest: Manifest, statistics: Statistics, license: str, title: str) 
         f"```json\n{json.dumps(manifest.config, indent=2, ensure_ascii=False)}\n```",
         "## Licence",
         _licence_text(license),
+        credits,
     ]
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 _USE = """```python
