@@ -69,7 +69,7 @@ def write_index(pairs: Iterable[IndexedPair], path: str | os.PathLike[str]) -> N
         InputError: the file cannot be written.
     """
     path = Path(path)
-    folder = path.absolute().parent
+    folder = Path(os.path.abspath(path)).parent
     rows = [_encode(pair, folder) for pair in pairs]
     with whole_file(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
@@ -90,7 +90,7 @@ def _encode(pair: IndexedPair, folder: Path) -> dict[str, Any]:
 
 
 def _location(image: Path, folder: Path) -> str:
-    image = image.absolute()
+    image = Path(os.path.abspath(image))
     return (image.relative_to(folder) if image.is_relative_to(folder) else image).as_posix()
 
 
