@@ -54,6 +54,25 @@ def test_dry_run_makes_nothing(gendeg, photo_folder, tmp_path):
     assert not (tmp_path / "gends").exists()
 
 
+def test_captions_from_a_table(gendeg, photo_folder, tmp_path):
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\nphotos/a.png,a woman\nphotos/z.png,a ghost\n")
+    what = ["-d", "haze", "--captions", table]
+    result = gendeg("synthesize", photo_folder, "-o", tmp_path / "gends", *SIMULATOR, *what)
+    assert result.exit_code == 0, result.output
+    assert "3 scenes, 1 with a caption" in result.stdout
+    assert "1 images of" in result.stderr
+    rows = [row for split in datasets.load_dataset(str(tmp_path / "gends")).values() for row in split]
+    assert "a woman, in hazy conditions" in {row["prompt"] for row in rows}
+
+
+def test_dry_run_makes_no_captions(gendeg, photo_folder, tmp_path):
+    what = ["-d", "haze", "--captions", "Salesforce/blip2-opt-2.7b", "--dry-run"]
+    result = gendeg("synthesize", photo_folder, "-o", tmp_path / "gends", *SIMULATOR, *what)
+    assert result.exit_code == 0, result.output
+    assert "describes 3 of them first" in result.stdout
+
+
 def test_own_settings_reach_the_plan(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
     output = tmp_path / "gends"
     what = ["-d", "fog", "-d", "snow", "--threshold", "haze=0:1", "--threshold", "snow=0:1", "--short-side", 32]
@@ -74,6 +93,9 @@ def test_own_settings_reach_the_plan(gendeg, photo_folder, tiny_pipeline_folder,
         (["--image-format", "gif"], "'png'"),
         (["--backend", "magic"], "neither 'pipeline' nor 'simulator'"),
         (["--engine", "cloud"], "'ray'"),
+        (["--captions", "blip2"], "Salesforce/blip2-opt-2.7b"),
+        (["--captions", "nobody/no-such-blip2"], "--captions blip2/"),
+        (["--captions", "nothing.csv"], "Cannot read nothing.csv"),
         (["-d", "hase"], "Did you mean 'haze'"),
     ],
 )

@@ -36,6 +36,15 @@ def synthesize(
         list[str] | None,
         typer.Option("--degradation", "-d", help="Only these; may be repeated. [default: all]", rich_help_panel=WHAT),
     ] = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(
+            help="Descriptions for photos that come without one: a table (.parquet, .csv, .jsonl) with the columns "
+            "image and caption; or a BLIP-2 that makes them, by its folder or its name on the hub, e.g. "
+            "Salesforce/blip2-opt-2.7b. [default: none]",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     variants: Annotated[int, typer.Option(help="Images for each photo and degradation.", rich_help_panel=WHAT)] = 1,
     mode: Annotated[
         str,
@@ -132,6 +141,7 @@ def synthesize(
 
         gendeg synthesize photos/ --output gends/ --workers 8
         gendeg synthesize photos/ --output gends/ --backend simulator
+        gendeg synthesize photos/ --output gends/ --captions Salesforce/blip2-opt-2.7b
 
     On several GPUs or machines, which all see the folders:
 
@@ -146,8 +156,9 @@ def synthesize(
     from gendeg.degradations import Degradation
     from gendeg.errors import InputError
     from gendeg.synthesis.backends import BackendConfig
+    from gendeg.synthesis.captioner import CaptionerConfig
     from gendeg.synthesis.config import ALL, PlanConfig
-    from gendeg.synthesis.sources import open_source
+    from gendeg.synthesis.sources import TABLE_SUFFIXES, open_source
 
     if verify:
         _verify(output)
@@ -179,14 +190,33 @@ def synthesize(
         precision=precision,
         device=device,
     )
-    source = open_source(photos, leave_out=output)
+    source, captioner = open_source(photos, leave_out=output), None
+    if captions and Path(captions).suffix.lower() in TABLE_SUFFIXES:
+        source = _read_captions(source, Path(captions))
+    elif captions:
+        captioner = CaptionerConfig(captions, precision, device)
     if dry_run:
-        _preview(source, output, config, made_by)
-    elif _make(source, output, config, made_by, engine, workers, license) and push_to_hub:
+        _preview(source, output, config, made_by, captioner)
+    elif _make(source, output, config, made_by, captioner, engine, workers, license) and push_to_hub:
         _push(output, push_to_hub, private)
 
 
-def _make(source: Any, output: Path, config: Any, made_by: Any, engine: str, workers: int, license: str) -> bool:
+def _read_captions(source: Any, table: Path) -> Any:
+    """The photos with their captions from a table."""
+    from gendeg.synthesis.captions import CaptionedSource
+
+    captioned = CaptionedSource(source, table)
+    if captioned.strangers:
+        typer.echo(
+            f"{len(captioned.strangers)} images of {table} are none of the photos, e.g. {captioned.strangers[0]}.",
+            err=True,
+        )
+    return captioned
+
+
+def _make(
+    source: Any, output: Path, config: Any, made_by: Any, captioner: Any, engine: str, workers: int, license: str
+) -> bool:
     """Make the data set; returns whether this process leads, so that it shall upload it."""
     from contextlib import ExitStack
 
@@ -208,7 +238,9 @@ def _make(source: Any, output: Path, config: Any, made_by: Any, engine: str, wor
             return advance
 
         try:
-            manifest = make_dataset(source, output, config, made_by, engine=engine, workers=workers, begin=begin)
+            manifest = make_dataset(
+                source, output, config, made_by, captioner=captioner, engine=engine, workers=workers, begin=begin
+            )
         except KeyboardInterrupt:
             stack.close()
             typer.echo("Stopped. Finished shards are kept; run the same command again to go on.", err=True)
@@ -240,8 +272,9 @@ def _show_problems(problems: dict[str, str]) -> None:
         typer.echo(f"... and {len(problems) - SHOWN_PROBLEMS} more.", err=True)
 
 
-def _preview(source: Any, output: Path, config: Any, made_by: Any) -> None:
+def _preview(source: Any, output: Path, config: Any, made_by: Any, captioner: Any) -> None:
     from gendeg.synthesis.backends import load_backend
+    from gendeg.synthesis.captions import known_captions
     from gendeg.synthesis.job import Job
     from gendeg.synthesis.plan import make_plan
     from gendeg.synthesis.report import describe_cost, describe_plan, describe_scenes, measure_cost
@@ -251,6 +284,9 @@ def _preview(source: Any, output: Path, config: Any, made_by: Any) -> None:
     index = index_scenes(source, output / NOTES if output.is_dir() else None)
     typer.echo(describe_scenes(index))
     _show_problems(index.problems)
+    if captioner is not None:
+        batches = known_captions(index.scenes, captioner, output)[1]
+        typer.echo(f"{captioner.name} describes {sum(map(len, batches))} of them first, which is not estimated here")
     plan = make_plan(index.scenes, config)
     typer.echo(describe_plan(plan))
     cost = measure_cost(Job(plan, source, made_by, output), load_backend(made_by))

@@ -95,10 +95,19 @@ def load_backend(config: BackendConfig) -> Backend:
         return SimulatorBackend()
     if config.name != "pipeline":
         raise InputError(f"backend={config.name!r} is neither 'pipeline' nor 'simulator'.")
-    if config.precision not in PRECISIONS:
-        raise InputError(f"precision={config.precision!r} is not one of {', '.join(map(repr, PRECISIONS))}.")
-    pipe = load_pipeline(config.checkpoint, config.device)
-    return PipelineBackend(pipe.to(getattr(torch, config.precision)), config)
+    precision = parse_precision(config.precision)
+    return PipelineBackend(load_pipeline(config.checkpoint, config.device).to(precision), config)
+
+
+def parse_precision(name: str) -> torch.dtype:
+    """The type of a network's weights by its name, one of `PRECISIONS`.
+
+    Raises:
+        InputError: none of them.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"precision={name!r} is not one of {', '.join(map(repr, PRECISIONS))}.")
+    return getattr(torch, name)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from gendeg.synthesis.shards import Shard, read_record
 from gendeg.version import __version__
 
 PLAN = "plan.json"
-LOCK = ".lock"
 
 
 class DatasetFolder:
@@ -111,15 +110,11 @@ class DatasetFolder:
 
     def _begin(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        plan = self.path / PLAN
-        others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-        if others and not plan.is_file():
-            raise DatasetError(
-                f"{self.path} holds other files ({', '.join(sorted(others)[:3])}); choose a new or an empty folder."
-            )
-        self._lock = lock_folder(self.path / LOCK)
+        refuse_other_files(self.path)
+        self._lock = lock_folder(self.path)
         for leftover in self.path.rglob(".*.tmp*"):
             leftover.unlink()
+        plan = self.path / PLAN
         if not plan.exists():
             with durable_file(plan) as file:
                 file.write_text(json.dumps(self._plan(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -142,6 +137,19 @@ class DatasetFolder:
                 f"{self.path} was begun with other settings: {'; '.join(changes)}. Use those again to go on, or choose "
                 "another folder."
             )
+
+
+def refuse_other_files(folder: Path) -> None:
+    """Refuse a folder that holds files and was not begun as a data set; hidden files do not count.
+
+    Raises:
+        DatasetError: it is such a folder.
+    """
+    others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if others and not (folder / PLAN).is_file():
+        raise DatasetError(
+            f"{folder} holds other files ({', '.join(sorted(others)[:3])}); choose a new or an empty folder."
+        )
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:

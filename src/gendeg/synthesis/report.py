@@ -37,9 +37,10 @@ class Cost:
 
 def describe_scenes(index: SceneIndex) -> str:
     """One line about the photos."""
+    captioned = sum(scene.caption is not None for scene in index.scenes)
     return (
-        f"{len(index.scenes)} scenes; left out: {index.duplicates} copies, {len(index.problems)} unusable photos; "
-        f"{index.look_alikes} scenes look like another one and share its split"
+        f"{len(index.scenes)} scenes, {captioned} with a caption; left out: {index.duplicates} copies, "
+        f"{len(index.problems)} unusable photos; {index.look_alikes} scenes look like another one and share its split"
     )
 
 

@@ -14,8 +14,10 @@ import torch
 
 from gendeg.errors import InputError
 from gendeg.synthesis.backends import Backend, BackendConfig, load_backend
+from gendeg.synthesis.captioner import CaptionerConfig
+from gendeg.synthesis.captions import caption_scenes
 from gendeg.synthesis.config import PlanConfig
-from gendeg.synthesis.folder import DatasetFolder
+from gendeg.synthesis.folder import DatasetFolder, refuse_other_files
 from gendeg.synthesis.job import Job, Report, make_shard
 from gendeg.synthesis.manifest import Manifest
 from gendeg.synthesis.plan import make_plan
@@ -54,6 +56,7 @@ def synthesize(
     config: PlanConfig,
     backend: BackendConfig,
     *,
+    captioner: CaptionerConfig | None = None,
     engine: str = "local",
     workers: int = 1,
     begin: Callable[[Progress], Report],
@@ -65,6 +68,7 @@ def synthesize(
         output: folder of the data set: new, empty, or begun with the same settings.
         config: what is planned.
         backend: what makes the images.
+        captioner: describes the photos that come without a caption; None leaves them without.
         engine: `"local"`: this machine, or all processes that `accelerate launch` or `torchrun` started; `"ray"`: a
             cluster.
         workers: processes for each of those; each computes on one CPU thread, or shares a GPU.
@@ -75,6 +79,7 @@ def synthesize(
 
     Raises:
         InputError: a setting that cannot be used, or no usable photo.
+        CheckpointError: the generator or the captioner cannot be loaded.
         DatasetError: the folder cannot be written, or was begun with other settings.
         MissingExtraError: `"ray"` is not installed.
     """
@@ -86,9 +91,9 @@ def synthesize(
     backend = replace(backend, device=backend.device or default_device(ranks.local_index))
     made_by = load_backend(backend)  # before anything is written or takes long
     with ranks.leader_first():
-        index = _index(source, output)
+        index = _index(source, output, captioner)
     plan = make_plan(index.scenes, config)
-    settings = plan.to_json() | made_by.to_json()
+    settings = plan.to_json() | {"captioner": captioner.identity if captioner else None} | made_by.to_json()
     with ranks.leader_first():
         folder = DatasetFolder.open(output, settings, plan.shards(), leader=ranks.leads)
     with folder:
@@ -106,12 +111,17 @@ def default_device(process: int) -> str:
     return f"cuda:{process % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
 
 
-def _index(source: PhotoSource, output: Path) -> SceneIndex:
+def _index(source: PhotoSource, output: Path, captioner: CaptionerConfig | None) -> SceneIndex:
+    """The scenes, all with their captions; the process that comes here first makes those."""
     try:
         output.mkdir(parents=True, exist_ok=True)
+        refuse_other_files(output)
     except OSError as error:
         raise InputError(f"Cannot write the data set to {output}: {error}.") from error
-    return index_scenes(source, output / NOTES)
+    index = index_scenes(source, output / NOTES)
+    if captioner is None:
+        return index
+    return replace(index, scenes=caption_scenes(index.scenes, source, captioner, output))
 
 
 def _make_shards(

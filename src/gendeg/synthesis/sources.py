@@ -116,7 +116,7 @@ class TableSource(FileSource):
 
     def __init__(self, path: Path):
         self.path = path.resolve()
-        self._columns = _read_table(self.path)
+        self._columns = read_table(self.path)
         if IMAGE not in self._columns:
             raise InputError(f"{path} has no column {IMAGE!r}; it has {', '.join(self._columns)}.")
         if not all(isinstance(value, str) for value in self._columns[IMAGE]):
@@ -200,13 +200,19 @@ def _entry(location: str, row: dict[str, Any], default_set: str) -> Entry:
     return Entry(location, str(row.get(SOURCE_SET) or default_set), existing, caption or None)
 
 
-def _read_table(path: Path) -> dict[str, list[Any]]:
-    """The columns of a table that matter, as lists."""
+def read_table(path: Path) -> dict[str, list[Any]]:
+    """The columns of a parquet, CSV or JSON Lines file, as lists.
+
+    Raises:
+        InputError: no such file, or not a table.
+    """
     readers = {
         ".parquet": pyarrow.parquet.read_table,
         ".csv": pyarrow.csv.read_csv,
         ".jsonl": pyarrow.json.read_json,
     }
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path} is not a table: {', '.join(readers)}.")
     try:
         table = readers[path.suffix.lower()](path)
     except (OSError, pyarrow.ArrowInvalid) as error:
