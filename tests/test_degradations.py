@@ -50,6 +50,15 @@ def test_what_is_no_name(name):
         parse_mixture(name)
 
 
+@pytest.mark.parametrize("name", [None, 5, 2.5])
+def test_what_is_no_text_is_not_taken_for_a_typo(name):
+    with pytest.raises(
+        UnknownDegradationError, match=f"^{name} is not the name of a degradation; give one of haze"
+    ) as e:
+        Degradation(name)
+    assert "Did you mean" not in str(e.value)
+
+
 def test_published_phrases():
     assert [name.phrase for name in Degradation] == [
         "in hazy conditions",

@@ -111,6 +111,13 @@ def test_feasible_requests(pair):
     check_severity(*pair)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.array, torch.tensor])
+def test_numbers_of_any_library(kind):
+    pair = check_severity(kind(0.25), kind(0.125))
+    assert pair == (0.25, 0.125)
+    assert all(type(value) is float for value in pair)
+
+
 @pytest.mark.parametrize(
     ("mu", "sigma", "message"),
     [
@@ -123,7 +130,10 @@ def test_feasible_requests(pair):
         (0.05, 0.3, r"mu=0.05 and sigma=0.3 are infeasible.*0.2179"),
         (0.0, 0.01, "infeasible"),
         ("0.2", None, "mu='0.2' is not a number"),
-        (0.2, [0.1], r"sigma=\[0.1\] is not a number"),
+        (0.2, [0.1], r"sigma=\[0.1\] is not a number. Give one in \[0, 0.4\]"),
+        (np.array([0.2]), None, "not a number"),
+        (torch.tensor([0.2, 0.3]), None, "not a number"),
+        (1j, None, "not a number"),
     ],
 )
 def test_requests_that_are_refused(mu, sigma, message):

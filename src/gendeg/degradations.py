@@ -25,12 +25,14 @@ class Degradation(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Degradation":
-        name = str(value).strip().lower().replace("-", "_").replace(" ", "_")
+        accepted = ", ".join(member.value for member in cls)
+        if not isinstance(value, str):
+            raise UnknownDegradationError(f"{value!r} is not the name of a degradation; give one of {accepted}.")
+        name = value.strip().lower().replace("-", "_").replace(" ", "_")
         if name in _ALIASES:
             return _ALIASES[name]
         near = difflib.get_close_matches(name, _ALIASES, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        accepted = ", ".join(member.value for member in cls)
         raise UnknownDegradationError(f"Unknown degradation {value!r}.{hint} Accepted: {accepted}.")
 
     @property

@@ -12,6 +12,8 @@ from gendeg.errors import InputError
 from gendeg.imaging import to_pil
 from gendeg.severity import Severity
 
+MU_TOLERANCE, SIGMA_TOLERANCE = 0.0055, 0.00625  # a bin of mu, two bins of sigma
+
 Images = list[PIL.Image.Image] | list[np.ndarray] | list[Tensor] | np.ndarray | Tensor
 
 
@@ -40,6 +42,23 @@ class GenDegOutput:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def reached(self, mu_tolerance: float = MU_TOLERANCE, sigma_tolerance: float = SIGMA_TOLERANCE) -> list[bool]:
+        """Whether each image has the severity that was requested.
+
+        Physical models solve for it, and an image without it is the closest they can make of the photo. The generator
+        comes near it, and with `calibrate=True` solves for mu.
+
+        Args:
+            mu_tolerance, sigma_tolerance: largest difference that counts as reached.
+
+        Returns:
+            One per image. A sigma that was left free (NaN) is always reached, one that was not measured never.
+        """
+        requested, achieved = self.requested, self.achieved
+        mu_reached = np.abs(achieved.mu - requested.mu) <= mu_tolerance
+        sigma_reached = np.abs(achieved.sigma - requested.sigma) <= sigma_tolerance
+        return (mu_reached & (sigma_reached | np.isnan(requested.sigma))).tolist()
 
 
 OUTPUT_TYPES = ("pil", "np", "pt")

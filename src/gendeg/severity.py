@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gendeg.errors import ImageError, SeverityError
+from gendeg.arguments import read_float
+from gendeg.errors import ImageError, InputError, SeverityError
 from gendeg.imaging import Image, resize_lanczos, to_batch
 
 NUM_BINS = 128
@@ -93,34 +94,38 @@ def tensor_severity(clean: Tensor, degraded: Tensor) -> tuple[Tensor, Tensor]:
     return difference.mean(1), difference.std(1, correction=0)
 
 
-def check_severity(mu: float | None, sigma: float | None) -> None:
+def check_severity(mu: Any, sigma: Any) -> tuple[float | None, float | None]:
     """Refuse a request that no degradation map can meet.
 
     Args:
-        mu: requested mean in [0, 0.7], or None for "not requested".
+        mu: requested mean in [0, 0.7], a number of Python, NumPy or torch; None for "not requested".
         sigma: requested standard deviation in [0, 0.4], or None.
+
+    Returns:
+        Both as Python numbers, or None.
 
     Raises:
         SeverityError: not a number, outside its range, or `sigma^2 > mu * (1 - mu)`, which no values in [0, 1] reach.
     """
-    _check_range("mu", mu, MU_RANGE)
-    _check_range("sigma", sigma, SIGMA_RANGE)
+    mu, sigma = _in_range("mu", mu, MU_RANGE), _in_range("sigma", sigma, SIGMA_RANGE)
     if mu is not None and sigma is not None and sigma**2 > mu * (1 - mu):
         raise SeverityError(
             f"mu={mu:g} and sigma={sigma:g} are infeasible together: values in [0, 1] with mean {mu:g} have a standard "
             f"deviation of at most sqrt(mu * (1 - mu)) = {(mu * (1 - mu)) ** 0.5:.4f}. Lower sigma or raise mu."
         )
+    return mu, sigma
 
 
-def _check_range(name: str, value: float | None, bounds: tuple[float, float]) -> None:
+def _in_range(name: str, value: Any, bounds: tuple[float, float]) -> float | None:
     if value is None:
-        return
+        return None
     try:
-        inside = bool(bounds[0] <= value <= bounds[1])  # NaN is not
-    except (TypeError, ValueError):
-        raise SeverityError(f"{name}={value!r} is not a number; give one in [{bounds[0]:g}, {bounds[1]:g}].") from None
-    if not inside:
-        raise SeverityError(f"{name}={value} is not in [{bounds[0]:g}, {bounds[1]:g}]; give a number in that range.")
+        number = read_float(name, value)
+    except InputError as error:
+        raise SeverityError(f"{error} Give one in [{bounds[0]:g}, {bounds[1]:g}].") from None
+    if not bounds[0] <= number <= bounds[1]:  # NaN is not
+        raise SeverityError(f"{name}={number} is not in [{bounds[0]:g}, {bounds[1]:g}]; give a number in that range.")
+    return number
 
 
 def severity_bins(values: Any, bounds: tuple[float, float], num_bins: int = NUM_BINS) -> np.ndarray:

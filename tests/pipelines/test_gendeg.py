@@ -267,6 +267,26 @@ def test_given_noise_replaces_the_generator(tiny_pipeline, photo):
     assert torch.equal(first.images, second.images)
 
 
+@pytest.mark.parametrize("kind", [np.float64, torch.tensor, np.array])
+def test_a_number_of_any_library(tiny_pipeline, photo, kind):
+    out = tiny_pipeline(
+        photo, "haze", kind(0.25), kind(0.125), num_inference_steps=np.int64(1), resolution=np.int64(32)
+    )
+    assert out.requested == gendeg.Severity(np.array([0.25]), np.array([0.125]))
+
+
+def test_severities_as_tensors(tiny_pipeline, photo):
+    out = tiny_pipeline(photo, "haze", torch.tensor([0.125, 0.25]), torch.tensor(0.125))
+    assert out.requested.mu.tolist() == [0.125, 0.25]
+    assert out.requested.sigma.tolist() == [0.125, 0.125]
+
+
+def test_a_scheduler_says_which_steps_it_cannot_do(tiny_pipeline, photo):
+    tiny_pipeline.scheduler = LCMScheduler(original_inference_steps=5)
+    with pytest.raises(InputError, match="LCMScheduler cannot do 7 steps"):
+        tiny_pipeline(photo, "haze", num_inference_steps=7)
+
+
 def test_severities_as_arrays(tiny_pipeline, photo):
     draws = gendeg.SeverityPrior.published().sample("haze", 2, seed=0)
     out = tiny_pipeline(photo, "haze", draws[:, 0], draws[:, 1])
@@ -319,9 +339,25 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"mu": 0.9}, SeverityError, r"\[0, 0.7\]"),
         ({"mu": float("nan")}, SeverityError, "nan"),
         ({"mu": 0.01, "sigma": 0.3}, SeverityError, "infeasible"),
-        ({"mu": [0.1, 0.2], "sigma": [0.1] * 3}, InputError, "mu has 2 entries for 3 images"),
-        ({"generator": [torch.Generator()] * 2, "mu": [0.1] * 3}, InputError, "generator has 2 entries"),
-        ({"degradation": []}, InputError, "degradation has 0 entries for 1 images"),
+        (
+            {"degradation": ["haze", "rain"], "mu": [0.1] * 3},
+            InputError,
+            "1 image, 2 of degradation, 3 of mu. Give one",
+        ),
+        ({"generator": [torch.Generator()] * 2, "mu": torch.tensor([0.1] * 3)}, InputError, "3 of mu, 2 of generator"),
+        ({"degradation": []}, InputError, "0 of degradation"),
+        ({"degradation": None}, UnknownDegradationError, "None is not the name"),
+        ({"mu": "0.2"}, SeverityError, "'0.2' is not a number"),
+        ({"prompt": 5}, InputError, "prompt=5 is not text"),
+        ({"prompt": ["a street", b"a"], "degradation": ["haze"] * 2}, InputError, "prompt=b'a' is not text"),
+        ({"generator": 3}, InputError, r"give torch.Generator\(\).manual_seed\(3\)"),
+        ({"generator": [3, 4]}, InputError, "generator=3 is not"),
+        ({"prior": "published"}, InputError, "prior='published' is not a SeverityPrior"),
+        ({"guidance_scale": "7"}, InputError, "guidance_scale='7' is not a number"),
+        ({"num_inference_steps": 2.5}, InputError, "num_inference_steps=2.5 is not a whole number"),
+        ({"num_inference_steps": 5000}, InputError, "at most 1000"),
+        ({"resolution": "large"}, InputError, "resolution='large' is not a whole number"),
+        ({"latents": 3}, InputError, "latents"),
         ({"latents": torch.zeros(1, 4, 3, 3)}, InputError, "prepare_images"),
         ({"image": np.zeros((0, 32, 32, 3), np.uint8)}, ImageError, "empty"),
         ({"alignment": "best"}, InputError, "'transfer'"),

@@ -90,6 +90,14 @@ def test_a_request_out_of_reach_gives_the_closest_and_says_so(model):
     torch.testing.assert_close(batch.images, flat, atol=1e-4, rtol=0)
 
 
+def test_the_caller_learns_which_requests_were_not_reached(photo):
+    flat = np.full((40, 40, 3), 128, np.uint8)
+    output = simulate([photo, flat], "motion_blur", 0.02)
+    assert output.reached() == [True, False]
+    assert output.reached(mu_tolerance=0.05) == [True, True]
+    assert simulate(photo, "haze", 0.1, 0.29).reached() == [False]
+
+
 def test_simulate_keeps_sizes_and_reports(photo):
     images = [photo, PIL.Image.fromarray(photo[:40, :70])]
     output = simulate(images, ["fog", "rain"], [0.1, 0.03], [0.06, None], seed=[5, 6])
@@ -116,6 +124,25 @@ def test_simulate_draws_the_severity_from_the_prior(photo):
     np.testing.assert_allclose(np.stack([output.requested.mu, output.requested.sigma], 1), expected)
 
 
+def test_one_photo_with_lists_gives_a_result_for_each_entry(photo):
+    output = simulate(photo, ["haze", "rain"], torch.tensor([0.1, 0.03]), seed=4, output_type="pt")
+    alone = [
+        simulate(photo, "haze", 0.1, seed=4, output_type="pt"),
+        simulate(photo, "rain", 0.03, seed=5, output_type="pt"),
+    ]
+    torch.testing.assert_close(output.images, torch.cat([one.images for one in alone]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [np.int64, torch.tensor, np.array])
+def test_seed_of_any_library(photo, kind):
+    output = simulate(photo, "rain", np.float32(0.0625), seed=kind(3), output_type="np")
+    assert np.array_equal(output.images, simulate(photo, "rain", 0.0625, seed=3, output_type="np").images)
+    many = simulate(
+        [photo] * 2, "rain", 0.0625, seed=kind([3, 3]) if kind is not np.int64 else [3, kind(3)], output_type="np"
+    )
+    np.testing.assert_allclose(many.images[1:], output.images, atol=1e-5)
+
+
 def test_grey_image(photo):
     output = simulate(photo[..., 0], "rain", 0.03, output_type="np")
     assert output.images.shape == (1, 96, 120, 3)
@@ -135,8 +162,15 @@ def test_mixture(photo):
         (("hazze", 0.1), {}, UnknownDegradationError, "haze"),
         (("haze", 0.1), {"model": "thick"}, InputError, "'depth', 'patchy'"),
         (("rain+haze", 0.1), {"model": "veiled"}, InputError, "2 degradations"),
-        (("haze", [0.1, 0.2]), {}, InputError, "2 values of mu for 1 images"),
-        (("haze", 0.1), {"seed": [1, 2]}, InputError, "2 values of seed for 1 images"),
+        ((["haze", "rain"], [0.1] * 3), {}, InputError, "1 image, 2 of degradation, 3 of mu"),
+        (("haze", [0.1, 0.2]), {"seed": [1]}, InputError, "2 of mu, 1 of seed"),
+        (("haze", 0.1), {"seed": None}, InputError, "seed=None is not a whole number"),
+        (("haze", 0.1), {"seed": 1.5}, InputError, "seed=1.5 is not a whole number"),
+        (("haze", 0.1), {"seed": -1}, InputError, "seed=-1; give whole numbers from 0"),
+        (("haze", 0.1), {"seed": 2**63}, InputError, "from 0 to"),
+        (("haze", 0.1), {"model": 3}, InputError, "model=3 is not the name"),
+        ((None, 0.1), {}, UnknownDegradationError, "None is not the name"),
+        (("haze", "0.1"), {}, SeverityError, "not a number"),
         (("haze", 0.9), {}, SeverityError, "0.7"),
         (("haze", math.nan), {}, SeverityError, "mu=nan"),
         (("haze", 0.01, 0.3), {}, SeverityError, "infeasible"),

@@ -3,26 +3,37 @@
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
+from safetensors import SafetensorError
 from torch import Tensor
 
+from gendeg.arguments import count_results
 from gendeg.conversion import load_original_components, load_stable_diffusion_components
-from gendeg.errors import CheckpointError, InputError
+from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.imaging import Image, to_batch
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
 from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
 from gendeg.pipelines.alignment import align, choose_alignment
 from gendeg.pipelines.calibration import calibrate as calibrate_mean
+from gendeg.pipelines.folder import check_folder, check_weights
 from gendeg.pipelines.guidance import branch_weights, guided_prediction
 from gendeg.pipelines.latents import decode_mode, degraded_latents, spatial_factor
-from gendeg.pipelines.prepared import PreparedImage, prepare_image, working_size
-from gendeg.pipelines.requests import Generator, Request, build_requests, is_list, per_image
+from gendeg.pipelines.prepared import PreparedImage, group_by_size, prepare_image, working_size
+from gendeg.pipelines.requests import (
+    Generator,
+    Request,
+    build_requests,
+    check_guidance,
+    check_latents,
+    check_steps,
+)
 from gendeg.priors import SeverityPrior
 from gendeg.severity import Severity, measure_severity, severity_one_hot
 
@@ -84,6 +95,26 @@ class GenDegPipeline(DiffusionPipeline):
             image_guidance_scale=image_guidance_scale,
             change_scale=change_scale,
         )
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> "GenDegPipeline":
+        """Load a pipeline that `save_pretrained`, `gendeg convert` or a training wrote.
+
+        Args:
+            name_or_path: its folder, or its name on the hub.
+            **kwargs: of diffusers' `from_pretrained`, e.g. `torch_dtype`; components and settings by name.
+
+        Raises:
+            CheckpointError: no such pipeline; of a broken folder the message names what is missing or damaged.
+        """
+        if os.path.exists(name_or_path):
+            check_folder(Path(name_or_path), kwargs)
+        try:
+            pipe = super().from_pretrained(name_or_path, **kwargs)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(f"Cannot load a GenDegPipeline from {name_or_path}: {first_line(error)}") from error
+        check_weights(name_or_path, pipe.components)
+        return pipe
 
     @classmethod
     def from_original_checkpoint(
@@ -199,16 +230,13 @@ class GenDegPipeline(DiffusionPipeline):
         """
         if output_type not in (*OUTPUT_TYPES, "latent"):
             convert_images([], output_type)
-        steps = self.config.num_inference_steps if num_inference_steps is None else num_inference_steps
-        if steps < 1:
-            raise InputError(f"num_inference_steps={steps}; give at least 1.")
-        text_scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
-        image_scale = self.config.image_guidance_scale if image_guidance_scale is None else image_guidance_scale
-        if not np.isfinite([text_scale, image_scale]).all():
-            raise InputError(f"Guidance scales are finite numbers; got {text_scale} and {image_scale}.")
+        steps, text_scale, image_scale = self._sampling(num_inference_steps, guidance_scale, image_guidance_scale)
 
         # 1. One prepared photo and one request per result
-        photos = _broadcast(self.prepare_images(image, resolution), (degradation, mu, sigma, prompt, generator))
+        photos = self.prepare_images(image, resolution)
+        lists = {"degradation": degradation, "mu": mu, "sigma": sigma, "prompt": prompt}
+        count = count_results(len(photos), **lists, generator=generator, latents=latents)
+        photos = photos if len(photos) == count else photos * count
         requests = build_requests(len(photos), degradation, mu, sigma, prompt, prior, generator)
         rules = [
             choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
@@ -224,9 +252,9 @@ class GenDegPipeline(DiffusionPipeline):
             negative_prompt_embeds = self.null_embeds()
 
         # 3. Denoise, together where the working sizes agree
-        noise = None if latents is None else _check_latents(list(latents), photos)
+        noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
         results: list[Tensor] = [torch.empty(0)] * len(photos)
-        for members in _group_by_shape([photo.latents for photo in photos]):
+        for members in group_by_size(photos):
             denoised = self._denoise(
                 torch.stack([photos[i].latents for i in members]),
                 embeds[members],
@@ -311,6 +339,16 @@ class GenDegPipeline(DiffusionPipeline):
         """The cross-attention input without text and severity, (1, L, D); reusable as `negative_prompt_embeds`."""
         return self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
 
+    def _sampling(self, steps: Any, text_scale: Any, image_scale: Any) -> tuple[int, float, float]:
+        """Steps and guidance scales of a call, checked; those that are None are the checkpoint's."""
+        given = {"num_inference_steps": steps, "guidance_scale": text_scale, "image_guidance_scale": image_scale}
+        chosen = {name: self.config[name] if value is None else value for name, value in given.items()}
+        return (
+            check_steps(chosen["num_inference_steps"], self.scheduler.config.num_train_timesteps),
+            check_guidance("guidance_scale", chosen["guidance_scale"]),
+            check_guidance("image_guidance_scale", chosen["image_guidance_scale"]),
+        )
+
     def _denoise(
         self,
         image_latents: Tensor,
@@ -324,7 +362,10 @@ class GenDegPipeline(DiffusionPipeline):
     ) -> Tensor:
         """Denoise one batch of equal size: what is diffused (see `latents`), (B, C, h, w), float32."""
         device = self._execution_device
-        self.scheduler.set_timesteps(steps, device=device)
+        try:
+            self.scheduler.set_timesteps(steps, device=device)
+        except ValueError as error:
+            raise InputError(f"{type(self.scheduler).__name__} cannot do {steps} steps: {first_line(error)}") from error
         image_latents = image_latents.to(device, torch.float32)
         if noise is None:
             noise = randn_tensor(image_latents.shape, generator=generator, device=device, dtype=torch.float32)
@@ -403,30 +444,5 @@ class GenDegPipeline(DiffusionPipeline):
         return (self.scm(*pair)[0].float().cpu() / 2 + 0.5).clamp(0, 1)
 
 
-def _broadcast(photos: list[PreparedImage], values: tuple[Any, ...]) -> list[PreparedImage]:
-    """Repeat a photo that came alone once per entry of the lists that came with it."""
-    lengths = [len(value) for value in values if is_list(value)]
-    return photos * max(lengths) if len(photos) == 1 and any(lengths) else photos
-
-
-def _check_latents(latents: list[Tensor], photos: list[PreparedImage]) -> list[Tensor]:
-    """Initial latents, one per photo and of the shape of its clean latents."""
-    for noise, photo in zip(per_image("latents", latents, len(photos)), photos, strict=True):
-        if noise.shape != photo.latents.shape:
-            raise InputError(
-                f"latents are {tuple(noise.shape)} where {tuple(photo.latents.shape)} is needed: the shape of "
-                "pipe.prepare_images(image)[i].latents."
-            )
-    return latents
-
-
 def _columns(rows: list[tuple[Any, Any]]) -> Any:
     return np.array(rows, dtype=np.float64).T
-
-
-def _group_by_shape(tensors: list[Tensor]) -> list[list[int]]:
-    """Indices of tensors of equal shape, in order of first appearance."""
-    groups: dict[torch.Size, list[int]] = {}
-    for index, tensor in enumerate(tensors):
-        groups.setdefault(tensor.shape, []).append(index)
-    return list(groups.values())

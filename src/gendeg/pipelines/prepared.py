@@ -1,11 +1,13 @@
 """A photo made ready for the generator: its working resolution and its clean latents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gendeg.arguments import read_int
 from gendeg.errors import ImageError, InputError
 from gendeg.imaging import pad_to_multiple, resize
 from gendeg.pipelines.latents import decode_mode, encode_mode
@@ -43,6 +45,14 @@ def prepare_image(vae: Any, clean: Tensor, size: tuple[int, int], multiple: int,
     return PreparedImage(clean, working, latents[0], reconstruction[0].float().cpu())
 
 
+def group_by_size(photos: Sequence[PreparedImage]) -> list[list[int]]:
+    """Indices of photos whose latents have the same shape, in order of first appearance."""
+    groups: dict[torch.Size, list[int]] = {}
+    for index, photo in enumerate(photos):
+        groups.setdefault(photo.latents.shape, []).append(index)
+    return list(groups.values())
+
+
 def working_size(height: int, width: int, native_area: int, resolution: int | None) -> tuple[int, int]:
     """Choose the size (height, width) to work at; the aspect ratio is kept.
 
@@ -53,11 +63,11 @@ def working_size(height: int, width: int, native_area: int, resolution: int | No
 
     Raises:
         ImageError: the photo has a side below 16 pixels.
-        InputError: `resolution` is below 32.
+        InputError: `resolution` is not a whole number of at least 32.
     """
     if min(height, width) < MIN_SIDE:
         raise ImageError(f"The image is {width} x {height} pixels; give one with at least {MIN_SIDE} on each side.")
-    if resolution is not None and resolution < MIN_WORKING_SIDE:
+    if resolution is not None and read_int("resolution", resolution) < MIN_WORKING_SIDE:
         raise InputError(
             f"resolution={resolution} is too small; give a short side of at least {MIN_WORKING_SIDE} pixels."
         )

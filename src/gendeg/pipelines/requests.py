@@ -1,12 +1,14 @@
-"""From what the caller passed to one `Request` per image: broadcast, check, draw what was left out."""
+"""From what the caller passed to one `Request` per image: check, repeat, draw what was left out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
+from gendeg.arguments import is_list, one_each, read_float, read_int
 from gendeg.degradations import Mixture, build_prompt, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior
@@ -42,36 +44,83 @@ def build_requests(
         generator: source of those draws; a list has one per image.
 
     Raises:
-        InputError: a list whose length is not `count`, an unknown degradation, an infeasible severity.
+        InputError: an unknown degradation, an infeasible severity, or an argument of another type.
     """
-    mixtures = [parse_mixture(name) for name in per_image("degradation", degradation, count)]
-    mus, sigmas = per_image("mu", mu, count), per_image("sigma", sigma, count)
-    descriptions = per_image("prompt", prompt, count)
-    generators = per_image("generator", generator, count)
+    if prior is not None and not isinstance(prior, SeverityPrior):
+        raise InputError(f"prior={prior!r} is not a SeverityPrior; give SeverityPrior.load(file), or None.")
+    mixtures = [parse_mixture(name) for name in one_each(degradation, count)]
+    severities = [check_severity(*pair) for pair in zip(one_each(mu, count), one_each(sigma, count), strict=True)]
+    descriptions, generators = one_each(prompt, count), check_generators(generator, count)
     requests = []
-    for mixture, mu_i, sigma_i, text, generator_i in zip(mixtures, mus, sigmas, descriptions, generators, strict=True):
-        check_severity(mu_i, sigma_i)
-        severity = _complete_severity(mixture, mu_i, sigma_i, prior, generator_i)
+    for mixture, given, text, own in zip(mixtures, severities, descriptions, generators, strict=True):
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"prompt={text!r} is not text; describe the scene, e.g. 'a street', or give None.")
+        severity = _complete_severity(mixture, *given, prior, own)
         requests.append(Request(mixture, build_prompt(text, mixture), severity))
     return requests
 
 
-def per_image(name: str, value: Any, count: int) -> list[Any]:
-    """Repeat one value for every image, or check that a list has one per image.
+def check_generators(generator: Any, count: int) -> list[torch.Generator | None]:
+    """The generator of each image.
 
     Raises:
-        InputError: the list has another length.
+        InputError: something else than generators, such as a seed.
     """
-    if not is_list(value):
-        return [value] * count
-    if len(value) != count:
-        raise InputError(f"{name} has {len(value)} entries for {count} images; give one value, or one per image.")
-    return list(value)
+    generators = one_each(generator, count)
+    for one in generators:
+        if one is not None and not isinstance(one, torch.Generator):
+            raise InputError(
+                f"generator={one!r} is not a torch.Generator; of a seed, e.g. 3, give torch.Generator().manual_seed(3)."
+            )
+    return generators
 
 
-def is_list(value: Any) -> bool:
-    """Whether a value is one per image: a list, a tuple, or an array such as `SeverityPrior.sample` returns."""
-    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+def check_steps(steps: Any, limit: int) -> int:
+    """A number of denoising steps, from 1 to `limit`.
+
+    Raises:
+        InputError: another number, or none.
+    """
+    number = read_int("num_inference_steps", steps)
+    if not 1 <= number <= limit:
+        raise InputError(
+            f"num_inference_steps={number}; give at least 1, and at most {limit}, the steps of the noise schedule."
+        )
+    return number
+
+
+def check_guidance(name: str, scale: Any) -> float:
+    """A guidance scale.
+
+    Raises:
+        InputError: not a finite number.
+    """
+    number = read_float(name, scale)
+    if not math.isfinite(number):
+        raise InputError(f"{name}={number}; give a finite number, e.g. 1.5.")
+    return number
+
+
+def check_latents(latents: Any, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Initial latents, one per image.
+
+    Args:
+        latents: a tensor (B, C, h, w), or a list of (C, h, w).
+        shapes: of the images' clean latents, which those of the initial latents must equal.
+
+    Raises:
+        InputError: not tensors, or of other shapes.
+    """
+    if not is_list(latents):
+        raise InputError(f"latents={latents!r}; give a tensor (B, C, h, w), or a list of tensors (C, h, w).")
+    for noise, shape in zip(latents, shapes, strict=True):
+        if not isinstance(noise, Tensor) or noise.shape != shape:
+            given = tuple(noise.shape) if isinstance(noise, Tensor) else repr(noise)
+            raise InputError(
+                f"latents are {given} where a tensor {tuple(shape)} is needed: the shape of "
+                "pipe.prepare_images(image)[i].latents."
+            )
+    return list(latents)
 
 
 def _complete_severity(
@@ -82,13 +131,13 @@ def _complete_severity(
     generator: torch.Generator | None,
 ) -> Severity:
     if mu is not None and sigma is not None:
-        return Severity(float(mu), float(sigma))
+        return Severity(mu, sigma)
     prior = prior or SeverityPrior.published()
     device = generator.device if generator is not None else None
     seed = int(torch.randint(2**31, (1,), generator=generator, device=device).item())
     if mu is not None:
-        return Severity(float(mu), float(prior.sample_sigma(mixture[0], [mu], seed=seed)[0]))
+        return Severity(mu, float(prior.sample_sigma(mixture[0], [mu], seed=seed)[0]))
     if sigma is not None:
-        return Severity(float(prior.sample_mu(mixture[0], [sigma], seed=seed)[0]), float(sigma))
+        return Severity(float(prior.sample_mu(mixture[0], [sigma], seed=seed)[0]), sigma)
     drawn_mu, drawn_sigma = prior.sample(mixture[0], 1, seed=seed)[0]
     return Severity(float(drawn_mu), float(drawn_sigma))

@@ -142,6 +142,8 @@ def _numbers(fields: Fields, count: int) -> list[dict[str, Any]]:
 def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | None]:
     if model is None:
         return [None] * len(parts)
+    if not isinstance(model, str):
+        raise InputError(f"model={model!r} is not the name of a model; see gendeg.simulators.model_names.")
     names = model.split("+")
     if len(names) != len(parts):
         raise InputError(

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gendeg.arguments import count_results, is_list, one_each, read_int
 from gendeg.degradations import Degradation, Mixture, parse_mixture
 from gendeg.errors import InputError
 from gendeg.imaging import Image, to_batch
@@ -15,6 +16,7 @@ from gendeg.priors import SeverityPrior
 from gendeg.severity import Severity, check_severity
 from gendeg.simulators.batch import SimulatedBatch, simulate_batch
 
+LARGEST_SEED = 2**63 - 1  # that torch takes everywhere
 MOST_PIXELS = 64 * 256 * 256  # of images simulated at once: bounds the memory
 
 
@@ -30,7 +32,8 @@ def simulate(
 ) -> GenDegOutput:
     """Degrade photos by physical models, to a requested severity.
 
-    Each sample depends on its image, its request and its seed only, not on the images beside it.
+    Each sample depends on its image, its request and its seed only, not on the images beside it. One image with lists
+    gives one result for each entry.
 
     Args:
         image: one image or many, of any sizes (see `gendeg.imaging.to_batch`).
@@ -46,21 +49,23 @@ def simulate(
 
     Returns:
         The degraded images; the clean ones as targets; the requested severity (NaN where sigma was left free) and the
-        achieved one; `parameters`: what was drawn. A request out of reach gives the closest result the model has.
+        achieved one; `parameters`: what was drawn. A request out of reach, such as strong blur of a flat photo, gives
+        the closest result the model has; `output.reached()` says for which images that is so.
 
     Raises:
         ImageError: not images.
         UnknownDegradationError: an unknown degradation.
         SeverityError: mu or sigma out of range, or infeasible together.
-        InputError: an unknown model or output type, or lists whose lengths differ from the number of images.
+        InputError: an unknown model or output type, a seed that is none, or lists whose lengths differ.
     """
     if output_type not in OUTPUT_TYPES:
         raise InputError(f"output_type={output_type!r} is not one of {', '.join(map(repr, OUTPUT_TYPES))}.")
     images, _ = to_batch(image)
-    count = len(images)
-    seeds = [seed + i for i in range(count)] if isinstance(seed, int) else _one_each("seed", seed, count)
-    mixtures = [parse_mixture(one) for one in _degradations(degradation, count)]
-    requests = _requests(mixtures, _one_each("mu", mu, count), _one_each("sigma", sigma, count), seeds)
+    count = count_results(len(images), degradation=degradation, mu=mu, sigma=sigma, seed=seed)
+    images = images if len(images) == count else images * count
+    seeds = _seeds(seed, count)
+    mixtures = [parse_mixture(one) for one in one_each(degradation, count)]
+    requests = _requests(mixtures, one_each(mu, count), one_each(sigma, count), seeds)
 
     degraded: list[Tensor] = [image.new_empty(0) for image in images]
     achieved = np.zeros((count, 2))
@@ -93,8 +98,11 @@ def _requests(mixtures: list[Mixture], mu: list[Any], sigma: list[Any], seeds: l
     """Requested mu and sigma of each image (B, 2), drawn from the prior where not given; NaN for a free sigma."""
     requests = np.full((len(mixtures), 2), np.nan)
     for i, mixture in enumerate(mixtures):
-        check_severity(mu[i], sigma[i])
-        requests[i] = _drawn(mixture, sigma[i], seeds[i]) if mu[i] is None else (mu[i], _or_nan(sigma[i]))
+        own_mu, own_sigma = check_severity(mu[i], sigma[i])
+        if own_mu is None:
+            requests[i] = _drawn(mixture, own_sigma, seeds[i])
+        else:
+            requests[i] = own_mu, float("nan") if own_sigma is None else own_sigma
     return requests
 
 
@@ -106,23 +114,14 @@ def _drawn(mixture: Mixture, sigma: float | None, seed: int) -> tuple[float, flo
     return mu, drawn_sigma
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _degradations(degradation: Any, count: int) -> list[Any]:
-    if isinstance(degradation, (str, Degradation)):
-        return [degradation] * count
-    return _one_each("degradation", degradation, count)
-
-
-def _one_each(name: str, value: Any, count: int) -> list[Any]:
-    """A value for every image as a list of `count`."""
-    if value is None or np.ndim(value) == 0:
-        return [value] * count
-    if len(value) != count:
-        raise InputError(f"Got {len(value)} values of {name} for {count} images; give one, or one for each image.")
-    return list(value)
+def _seeds(seed: Any, count: int) -> list[int]:
+    """The seed of each image."""
+    seeds = [read_int("seed", one) for one in one_each(seed, count)]
+    if not is_list(seed):
+        seeds = [first + i for i, first in enumerate(seeds)]
+    if min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise InputError(f"seed={seed!r}; give whole numbers from 0 to {LARGEST_SEED}.")
+    return seeds
 
 
 def _groups(images: list[Tensor], mixtures: list[Mixture]) -> list[list[int]]:
