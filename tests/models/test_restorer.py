@@ -84,6 +84,31 @@ def test_nan_is_not_passed_off_as_an_image(tiny_restorer, photo):
         tiny_restorer.restore(photo)
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("full"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+@pytest.mark.parametrize(
+    ("tile", "what"),
+    [(None, "tiles chosen by free memory"), (0, "the whole image at once"), (128, "tiles of 128 pixels")],
+)
+def test_want_of_memory_is_told(tiny_restorer, monkeypatch, error, tile, what):
+    def fail(x):
+        raise error
+
+    monkeypatch.setattr(tiny_restorer, "forward", fail)
+    with pytest.raises(InputError, match=f"Out of memory on cpu with {what}.* at least 96"):
+        tiny_restorer.restore(torch.rand(3, 300, 300), tile=tile)
+
+
+def test_other_failures_of_a_network_are_its_own(tiny_restorer, monkeypatch):
+    def fail(x):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(tiny_restorer, "forward", fail)
+    with pytest.raises(RuntimeError, match=r"^shapes do not fit$"):
+        tiny_restorer.restore(torch.rand(3, 300, 300))
+
+
 def test_bad_tiles_are_refused(tiny_restorer, photo):
     with pytest.raises(InputError, match=r"tile=64 with overlap=32; .* = 96"):
         tiny_restorer.restore(photo, tile=64)

@@ -10,7 +10,7 @@ from torch import Tensor, UntypedStorage, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gendeg.models.tiling import ALIGNMENT
+from gendeg.models.tiling import ALIGNMENT, smallest_tile
 
 SHARE = 0.5  # of the free memory that is used
 CPU_LIMIT = 512 * 2**20  # bytes; larger tiles are not quicker on a CPU
@@ -37,7 +37,12 @@ def automatic_tile(network: nn.Module, height: int, width: int, overlap: int) ->
     pixels = usable_bytes(parameter.device) / (OVERHEAD * peak_bytes(network, probe) / PROBE**2)
     if height * width <= pixels:
         return 0
-    return max(math.isqrt(int(pixels)) // ALIGNMENT * ALIGNMENT, 2 * overlap + ALIGNMENT)
+    return max(math.isqrt(int(pixels)) // ALIGNMENT * ALIGNMENT, smallest_tile(overlap))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed for want of memory; on a CPU it has no error of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def usable_bytes(device: torch.device) -> float:

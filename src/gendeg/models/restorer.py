@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from gendeg.errors import CheckpointError, InputError
 from gendeg.models.image_kinds import split_batch, take_apart
-from gendeg.models.memory import automatic_tile
-from gendeg.models.tiling import check_tiles, map_tiles
+from gendeg.models.memory import automatic_tile, is_out_of_memory
+from gendeg.models.tiling import check_tiles, map_tiles, smallest_tile
 
 
 class Restorer(ModelMixin, ABC):
@@ -45,7 +45,7 @@ class Restorer(ModelMixin, ABC):
 
         Raises:
             ImageError: not an image, or values out of range.
-            InputError: tiles that cannot blend, or too large for the GPU.
+            InputError: tiles that cannot blend, or too large for the memory.
             CheckpointError: the network returned NaN.
         """
         check_tiles(tile, overlap)
@@ -56,15 +56,23 @@ class Restorer(ModelMixin, ABC):
 
     def _restore_one(self, image: Any, tile: int | None, overlap: int, progress: bool) -> Any:
         colours, rebuild = take_apart(image)
-        height, width = colours.shape[-2:]
-        with torch.inference_mode():
-            side = automatic_tile(self, height, width, overlap) if tile is None else tile
         try:
+            side = self._choose_tile(colours, overlap) if tile is None else tile
             restored = map_tiles(self._restore_colours, colours, side, overlap, progress)
-        except torch.OutOfMemoryError as error:
-            what = f"tiles of {side} pixels" if side else "the whole image at once"
-            raise InputError(f"Out of memory on {self.device} with {what}; give a smaller tile.") from error
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            named = {None: "tiles chosen by free memory", 0: "the whole image at once"}
+            what = named.get(tile, f"tiles of {tile} pixels")
+            raise InputError(
+                f"Out of memory on {self.device} with {what}. Free some memory, or give a smaller tile: with "
+                f"overlap={overlap} at least {smallest_tile(overlap)}."
+            ) from error
         return rebuild(restored)
+
+    def _choose_tile(self, colours: Tensor, overlap: int) -> int:
+        with torch.inference_mode():
+            return automatic_tile(self, colours.shape[-2], colours.shape[-1], overlap)
 
     def _restore_colours(self, colours: Tensor) -> Tensor:
         """Float32 (3, H, W) in [0, 1] -> the same, on its device."""

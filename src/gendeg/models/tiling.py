@@ -20,12 +20,17 @@ def check_tiles(tile: int | None, overlap: int) -> None:
     """
     if not _is_whole(overlap) or overlap < 0:
         raise InputError(f"overlap={overlap!r}; give a number of pixels, 0 or more, e.g. 32.")
-    smallest = 2 * overlap + ALIGNMENT
+    smallest = smallest_tile(overlap)
     if tile is not None and (not _is_whole(tile) or (tile != 0 and tile < smallest)):
         raise InputError(
             f"tile={tile!r} with overlap={overlap}; give None to choose by free memory, 0 for the whole image at once, "
             f"or the side of a tile in pixels, at least 2 * overlap + {ALIGNMENT} = {smallest}."
         )
+
+
+def smallest_tile(overlap: int) -> int:
+    """Side in pixels of the smallest tiles that can share `overlap` pixels."""
+    return 2 * overlap + ALIGNMENT
 
 
 def _is_whole(number: object) -> bool:
