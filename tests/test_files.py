@@ -1,15 +1,24 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gendeg.errors import InputError
-from gendeg.files import new_folder
+from gendeg.files import new_folder, whole_file
 
 
 def test_new_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="Cannot write"), new_folder(tmp_path / "file" / "sub"):
         pass
+
+
+@pytest.mark.parametrize("write", [whole_file, new_folder])
+def test_messages_name_the_path_that_was_given(tmp_path: Path, write: Callable[[Path], Any]) -> None:
+    with pytest.raises(InputError) as error, write(tmp_path / "photo.png") as temporary:
+        (temporary / "missing" / "a.txt").write_text("a")
+    assert str(error.value) == f"Cannot write {tmp_path / 'photo.png'}: No such file or directory."
 
 
 def test_new_folder_may_be_the_empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

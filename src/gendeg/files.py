@@ -6,7 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from gendeg.errors import InputError
+from gendeg.errors import InputError, first_line
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be used, without the names in the system's message, which may be temporary ones."""
+    return error.strerror or first_line(error).rstrip(".")
 
 
 @contextlib.contextmanager
@@ -24,7 +29,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"Cannot write {path}: {error}.") from error
+        raise InputError(f"Cannot write {path}: {reason(error)}.") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -70,6 +75,6 @@ def new_folder(output: Path) -> Iterator[Path]:
             output.rmdir()
         os.replace(temporary, output)
     except OSError as error:
-        raise InputError(f"Cannot write {output}: {error}.") from error
+        raise InputError(f"Cannot write {output}: {reason(error)}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

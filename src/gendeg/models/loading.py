@@ -37,9 +37,23 @@ def to_device(model: Movable, device: str | None) -> Movable:
         device: torch's name of it; None for CUDA where there is one, else the CPU.
 
     Raises:
-        InputError: no such device.
+        InputError: no such device, or it cannot take the model.
     """
+    if device is not None:
+        _check_device(device)
     try:
         return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except (RuntimeError, AssertionError) as error:
+    except RuntimeError as error:
         raise InputError(f"Cannot use device {device!r}: {first_line(error)}") from error
+
+
+def _check_device(device: str) -> None:
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    here = ["cpu"]
+    if accelerator is not None:
+        here += [accelerator.type, *(f"{accelerator.type}:{i}" for i in range(torch.accelerator.device_count()))]
+    if device not in here:
+        raise InputError(
+            f"Cannot use device {device!r}. Devices are cpu, cuda, cuda:1, ... and mps; this machine has "
+            f"{', '.join(here)}."
+        )
