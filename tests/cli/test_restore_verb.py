@@ -144,7 +144,7 @@ def test_bad_photos_and_outputs(restore, photo, photo_file, tmp_path):
 
     assert "No such image" in refusal(tmp_path / "missing.png", tmp_path / "clear.png")
     assert "photo itself" in refusal(photo_file, photo_file)
-    assert "does not write .gif" in refusal(photo_file, tmp_path / "clear.gif")
+    assert ".gif is no image format" in refusal(photo_file, tmp_path / "clear.gif")
     PIL.Image.fromarray(photo).convert("RGBA").save(tmp_path / "alpha.png")
     assert "cannot hold an image of mode RGBA" in refusal(tmp_path / "alpha.png", tmp_path / "clear.jpg")
     (tmp_path / "text.png").write_text("hello")

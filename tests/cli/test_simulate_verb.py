@@ -1,4 +1,5 @@
 import json
+import os
 
 import datasets
 import numpy as np
@@ -168,7 +169,21 @@ def test_a_single_file_of_another_format_is_refused(gendeg, photo_file, tmp_path
     assert not (tmp_path / f"out.{suffix}").exists()
 
 
-def test_an_output_folder_may_have_a_dot_in_its_name(gendeg, photo_file, tmp_path):
+def test_a_misspelt_suffix_is_not_taken_for_a_folder(gendeg, photo_file, tmp_path):
+    result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", tmp_path / "out.jpgg")
+    assert result.exit_code == 2
+    assert ".jpgg is no image format" in result.stderr
+    assert ".jpeg, .jpg, .png" in result.stderr
+    assert not (tmp_path / "out.jpgg").exists()
+
+
+def test_a_name_without_suffix_is_a_folder(gendeg, photo_file, tmp_path):
+    assert gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "haze" / "photo.png").is_file()
+
+
+def test_an_output_folder_that_exists_may_have_a_dot_in_its_name(gendeg, photo_file, tmp_path):
+    (tmp_path / "out.v2").mkdir()
     result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", tmp_path / "out.v2")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out.v2" / "haze" / "photo.png").is_file()
@@ -205,6 +220,37 @@ def test_sigma_without_mu_draws_a_feasible_mu(gendeg, photo_file, tmp_path, sigm
         arguments = ["-d", "haze", "--sigma", sigma, "--seed", seed, "-o", tmp_path / "out.png"]
         result = gendeg("simulate", photo_file, *arguments)
         assert result.exit_code == 0, result.output
+
+
+def test_a_severity_out_of_reach_is_told(gendeg, photo_folder, tmp_path):
+    PIL.Image.new("RGB", (40, 40), "teal").save(photo_folder / "flat.png")
+    arguments = ["-d", "motion_blur", "--mu", "0.1", "-o"]
+    result = gendeg("simulate", photo_folder / "flat.png", *arguments, tmp_path / "out.png")
+    assert result.exit_code == 0
+    assert "Warning: 1 of 1 images did not reach" in result.stderr
+    assert "out.png: requested mu=0.1000, sigma=free; achieved mu=0.0000, sigma=0.0000" in result.stderr
+    assert "Ask for about what was achieved" in result.stderr
+    assert gendeg("simulate", photo_folder / "a.png", "-d", "haze", *arguments[2:], tmp_path / "out.png").stderr == ""
+    for new in (4, 0):
+        result = gendeg("simulate", photo_folder, "-d", "motion_blur", "--mu", "0.02", "-o", tmp_path / "out")
+        assert f"{new} of them new" in result.stdout
+        assert "Warning: 1 of 4 images did not reach" in result.stderr
+        assert "motion_blur/flat.png: requested mu=0.0200" in result.stderr
+    assert [row["file_name"] for row in rows(tmp_path / "out") if not row["reached"]] == ["motion_blur/flat.png"]
+
+
+def test_a_sigma_counts_where_it_was_asked_for(gendeg, photo_file, tmp_path):
+    arguments = ["-d", "haze", "--mu", "0.1", "-o", tmp_path / "out.png"]
+    assert gendeg("simulate", photo_file, *arguments).stderr == ""
+    assert "sigma=0.2900; achieved" in gendeg("simulate", photo_file, *arguments, "--sigma", "0.29").stderr
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder in which nobody may write")
+def test_a_failed_write_names_the_output(gendeg, photo_file):
+    result = gendeg("simulate", photo_file, "-d", "haze", "--mu", "0.1", "-o", "/proc/out.png")
+    assert result.exit_code == 2
+    assert "Cannot write /proc/out.png: " in result.stderr
+    assert ".tmp" not in result.stderr
 
 
 def test_photo_is_never_overwritten(gendeg, photo_file):

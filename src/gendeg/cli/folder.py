@@ -5,7 +5,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import PIL.Image
 import typer
 
 from gendeg.cli.metadata import METADATA, Metadata, Row
@@ -13,7 +12,6 @@ from gendeg.errors import ImageError, InputError
 from gendeg.imaging import IMAGE_SUFFIXES, find_images
 
 EXIT_SOME_FAILED = 1
-JPEG_XL = ".jxl"  # read and written by a plugin of Pillow only
 
 
 class ImageJob(Protocol):
@@ -31,6 +29,7 @@ class ImageJob(Protocol):
 
 
 Job = TypeVar("Job", bound=ImageJob)
+Failures = dict[Path, ImageError]
 
 
 def make_images(
@@ -39,7 +38,7 @@ def make_images(
     overwrite: bool,
     expected: Callable[[Job], Row],
     load: Callable[[], Callable[[Path, Iterator[Job]], Iterator[Row]]],
-) -> None:
+) -> tuple[list[Row], Failures]:
     """Make the images of a folder that are not there yet, and record them.
 
     Args:
@@ -50,18 +49,30 @@ def make_images(
         load: loads what makes the images; called when there is something to do. It is called with a photo and its jobs,
             writes each image and yields its row; an `ImageError` concerns the photo alone.
 
+    Returns:
+        The rows of the images that are there now, and the photos that failed.
+
     Raises:
         InputError: an image was made with other settings.
-        typer.Exit: status 1; some photos failed, the others are done.
     """
     metadata = Metadata(folder)
     if overwrite:
         metadata.forget(file_name(job.output, folder) for job in jobs)
     waiting = [job for job in jobs if not metadata.is_done(file_name(job.output, folder), expected(job))]
     failures = _make(waiting, metadata, load()) if waiting else {}
-    there = sum(file_name(job.output, folder) in metadata.rows for job in jobs)
-    new = there - (len(jobs) - len(waiting))
-    typer.echo(f"{folder}: {there} of {len(jobs)} images are there, {new} of them new; see {METADATA}.")
+    names = [file_name(job.output, folder) for job in jobs]
+    rows = [metadata.rows[name] for name in names if name in metadata.rows]
+    new = len(rows) - (len(jobs) - len(waiting))
+    typer.echo(f"{folder}: {len(rows)} of {len(jobs)} images are there, {new} of them new; see {METADATA}.")
+    return rows, failures
+
+
+def report_failures(failures: Failures) -> None:
+    """List the photos that failed.
+
+    Raises:
+        typer.Exit: status 1, if there are any.
+    """
     if failures:
         lines = [f"Photos that could not be used: {len(failures)}", *(f"  {p}: {e}" for p, e in failures.items())]
         typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
@@ -73,13 +84,11 @@ def file_name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _make(
-    jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]
-) -> dict[Path, ImageError]:
+def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]) -> Failures:
     """Make images and record them; returns the photos that failed, with the reason."""
     from tqdm import tqdm
 
-    failures: dict[Path, ImageError] = {}
+    failures: Failures = {}
     with tqdm(total=len(jobs), unit="image", disable=None) as progress:
         for photo, group in groupby(jobs, key=lambda job: job.photo):
             try:
@@ -95,19 +104,18 @@ def is_single_file(photo: Path, output: Path) -> bool:
     """Whether one photo goes into one image file.
 
     Raises:
-        InputError: it would overwrite itself, or the output is called like an image file that gendeg does not write.
+        InputError: it would overwrite itself, or the name of the output ends in something else than an image format.
     """
-    if photo.is_dir():
+    if photo.is_dir() or output.is_dir() or not output.suffix:
         return False
-    if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
-        if output.resolve() == photo.resolve():
-            raise InputError(f"{output} is the photo itself; choose another output file.")
-        return True
-    others = {JPEG_XL, *PIL.Image.registered_extensions()} - IMAGE_SUFFIXES
-    if output.suffix.lower() in others and not output.is_dir():
-        accepted = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise InputError(f"{output}: gendeg does not write {output.suffix}; use one of {accepted}, or give a folder.")
-    return False
+    if output.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(
+            f"{output}: {output.suffix} is no image format that gendeg writes; use one of "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}. A new folder for one photo has a name without a dot."
+        )
+    if output.resolve() == photo.resolve():
+        raise InputError(f"{output} is the photo itself; choose another output file.")
+    return True
 
 
 def photos_outside(photo: Path, output: Path, subfolders: Sequence[str] = ()) -> list[Path]:

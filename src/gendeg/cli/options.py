@@ -19,6 +19,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="An image file, or 
 Mu = Annotated[
     float | None, typer.Option(help="Mean of |degraded - clean|, 0 to 0.7. Left out, it is drawn from the prior.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn; each photo of a folder has its own.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Of everything that is drawn; each photo of a folder has its own.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what a folder holds already.")]

@@ -8,7 +8,7 @@ import torch
 import typer
 
 from gendeg import AutoRestorer, __version__
-from gendeg.cli.folder import file_name, make_images
+from gendeg.cli.folder import file_name, make_images, report_failures
 from gendeg.cli.metadata import Row
 from gendeg.cli.plan import output_names
 from gendeg.imaging import open_image, write_image
@@ -72,7 +72,8 @@ def restore_folder(photos: Sequence[Path], root: Path, order: RestoreOrder) -> N
         restorer = load_restorer(order)
         return lambda photo, jobs: _restore_one(photo, jobs, root, restorer, order)
 
-    make_images(jobs, order.output, order.overwrite, lambda job: order.settings, load)
+    _, failures = make_images(jobs, order.output, order.overwrite, lambda job: order.settings, load)
+    report_failures(failures)
 
 
 def _restore_one(

@@ -11,12 +11,12 @@ import PIL.Image
 import typer
 
 from gendeg import __version__
-from gendeg.cli.folder import file_name, is_single_file, make_images, photos_outside
+from gendeg.cli.folder import file_name, is_single_file, make_images, photos_outside, report_failures
 from gendeg.cli.metadata import Row
 from gendeg.cli.plan import Job, check_request, parse_degradations, plan_folder, plan_photo
+from gendeg.cli.reach import Reach, describe
 from gendeg.imaging import read_image, write_image
 from gendeg.output import GenDegOutput
-from gendeg.severity import Severity
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Order:
         overwrite: make again what exists.
         settings: by degradation, what the record says about every image beside its own numbers. An image that was
             made with other settings is not taken for done.
+        reach: when a severity counts as missed, which is warned of.
         load: loads the engine; called when there is something to do.
     """
 
@@ -55,6 +56,7 @@ class Order:
     save_target: bool
     overwrite: bool
     settings: Callable[[str], Row]
+    reach: Reach
     load: Callable[[], Engine]
 
 
@@ -80,9 +82,9 @@ def _run_photo(job: Job, order: Order) -> None:
     engine = order.load()
     result = engine.degrade(engine.prepare(photo), job.degradation, job.seed)
     _write(job, result)
-    typer.echo(f"{job.output}: requested {_describe(result.requested[0])}; achieved {_describe(result.achieved[0])}")
-    if result.calibrated == [False]:
-        typer.echo("Calibration came as close to mu as its bounds allow.")
+    outcome = describe(result.requested[0], result.achieved[0])
+    typer.echo(f"{job.output}: {outcome}")
+    order.reach.warn([_row(job, result, job.photo.parent, job.output.parent, order)])
 
 
 def _run_folder(jobs: list[Job], root: Path, order: Order) -> None:
@@ -93,7 +95,9 @@ def _run_folder(jobs: list[Job], root: Path, order: Order) -> None:
         engine = order.load()
         return lambda photo, jobs: _degrade_photo(photo, jobs, root, order, engine)
 
-    make_images(jobs, order.output, order.overwrite, expected, load)
+    rows, failures = make_images(jobs, order.output, order.overwrite, expected, load)
+    order.reach.warn(rows)
+    report_failures(failures)
 
 
 def _degrade_photo(photo: Path, jobs: Iterator[Job], root: Path, order: Order, engine: Engine) -> Iterator[Row]:
@@ -102,7 +106,7 @@ def _degrade_photo(photo: Path, jobs: Iterator[Job], root: Path, order: Order, e
     for job in jobs:
         result = engine.degrade(prepared, job.degradation, job.seed)
         _write(job, result)
-        yield _row(job, result, root, order)
+        yield _row(job, result, root, order.output, order)
 
 
 def _write(job: Job, result: GenDegOutput) -> None:
@@ -111,11 +115,11 @@ def _write(job: Job, result: GenDegOutput) -> None:
     write_image(result.images[0], job.output)
 
 
-def _row(job: Job, result: GenDegOutput, root: Path, order: Order) -> Row:
+def _row(job: Job, result: GenDegOutput, root: Path, folder: Path, order: Order) -> Row:
     """One line of the record; columns named `file_name` and `target_file_name` are images to `datasets`."""
-    row: Row = {"file_name": file_name(job.output, order.output)}
+    row: Row = {"file_name": file_name(job.output, folder)}
     if job.target is not None:
-        row["target_file_name"] = file_name(job.target, order.output)
+        row["target_file_name"] = file_name(job.target, folder)
     requested, achieved = result.requested[0], result.achieved[0]
     row |= {
         "source": job.photo.relative_to(root).as_posix(),
@@ -125,6 +129,7 @@ def _row(job: Job, result: GenDegOutput, root: Path, order: Order) -> Row:
         "requested_sigma": _number(requested.sigma),
         "achieved_mu": _number(achieved.mu),
         "achieved_sigma": _number(achieved.sigma),
+        "reached": order.reach.is_met(result),
         "seed": job.seed,
         "version": __version__,
     }
@@ -133,10 +138,6 @@ def _row(job: Job, result: GenDegOutput, root: Path, order: Order) -> Row:
     if result.parameters:
         row["parameters"] = json.dumps(result.parameters[0])
     return row
-
-
-def _describe(severity: Severity) -> str:
-    return str(severity).replace("nan", "free")
 
 
 def _number(value: Any) -> float | None:

@@ -1,11 +1,17 @@
 """`gendeg simulate`: photos through physical models."""
 
 import inspect
+import math
 from typing import Annotated, Any
 
 import typer
 
 from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, Seed
+
+ADVICE = (
+    "This is the closest that the physical models come on these photos. Ask for about what was achieved, or try "
+    "another --seed or --model (see --list-models)."
+)
 
 
 def _list_models(wanted: bool) -> None:
@@ -52,12 +58,19 @@ def simulate(
         gendeg simulate photos/ -d haze --model depth --mu 0.15 -o out/
 
     Folders work as in `gendeg degrade`; `metadata.jsonl` also tells every parameter that was drawn.
+
+    Not every photo can have every severity: a flat one cannot be blurred strongly. The closest image is written then,
+    and a warning names what was asked for and what was achieved; the exit status stays 0. In `metadata.jsonl` such
+    images have `"reached": false`.
     """
     from gendeg.cli.metadata import severity_settings
+    from gendeg.cli.reach import Reach
     from gendeg.cli.run import Engine, Order, run
+    from gendeg.output import MU_TOLERANCE, SIGMA_TOLERANCE
     from gendeg.severity import check_severity
 
     check_severity(mu, sigma)
+    reach = Reach(MU_TOLERANCE, math.inf if sigma is None else SIGMA_TOLERANCE, ADVICE)
 
     def settings(name: str) -> dict[str, Any]:
         return {"model": model} | severity_settings(mu, sigma)
@@ -70,4 +83,4 @@ def simulate(
             degrade=lambda image, name, own_seed: simulate_image(image, name, mu, sigma, model=model, seed=own_seed),
         )
 
-    run(Order(photo, degradation, output, seed, save_target, overwrite, settings, load))
+    run(Order(photo, degradation, output, seed, save_target, overwrite, settings, reach, load))
