@@ -1,22 +1,25 @@
 import dataclasses
 import io
+import shutil
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
 
-from gendeg import measure_severity, simulate
+from gendeg import measure_severity, simulate, simulators
 from gendeg.degradations import Degradation
 from gendeg.errors import DatasetError
 from gendeg.synthesis.backends import BackendConfig, PipelineBackend, SimulatorBackend, load_backend, pipeline_digest
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.filter import Thresholds
 from gendeg.synthesis.keyed import noise_seed
+from gendeg.synthesis.photos import open_scene, reduce_photo
 from gendeg.synthesis.plan import make_plan
 from gendeg.synthesis.scenes import index_scenes
 from gendeg.synthesis.sources import FolderSource
-from gendeg.synthesis.work import open_scene, reduce_photo, shard_rows
+from gendeg.synthesis.work import shard_rows
 
 WIDE = {name: Thresholds(0.0, 1.0) for name in Degradation}
 
@@ -140,6 +143,15 @@ def test_photos_that_changed_or_went_away_end_the_run(source, small_photos):
     (small_photos / first).unlink()
     with pytest.raises(DatasetError, match="is gone"):
         list(shard_rows(plan, shard, source, SimulatorBackend()))
+
+
+def test_the_program_of_the_simulators_is_one_of_their_settings(monkeypatch, tmp_path):
+    settings = SimulatorBackend().to_json()
+    copy = shutil.copytree(Path(simulators.__file__).parent, tmp_path / "simulators")
+    monkeypatch.setattr(simulators, "__file__", str(copy / "__init__.py"))
+    assert SimulatorBackend().to_json() == settings
+    (copy / "haze.py").write_text((copy / "haze.py").read_text() + "# changed\n")
+    assert SimulatorBackend().to_json() != settings
 
 
 def test_settings_of_the_pipeline_are_resolved_and_its_weights_count(tiny_pipeline_folder):

@@ -5,12 +5,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import torch
 from torch import Tensor, nn
 
+from gendeg import simulators
 from gendeg.errors import CheckpointError, InputError
 from gendeg.output import GenDegOutput
 from gendeg.pipelines.alignment import choose_alignment
@@ -18,6 +20,7 @@ from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.loading import load_pipeline
 from gendeg.pipelines.prepared import PreparedImage
 from gendeg.simulators import simulate
+from gendeg.synthesis.config import files_digest
 from gendeg.synthesis.plan import PlannedRow
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -208,8 +211,8 @@ class SimulatorBackend(Backend):
         return Made(output.images[0], output.targets[0], "none", "+".join(part["model"] for part in parts))
 
     def to_json(self) -> dict[str, Any]:
-        """The name is all."""
-        return {"backend": "simulator"}
+        """The name, and a checksum of the models' program, which to them is what weights are to the generator."""
+        return {"backend": "simulator", "simulators_sha256": simulators_digest()}
 
 
 def pipeline_digest(pipe: GenDegPipeline) -> str:
@@ -225,6 +228,11 @@ def pipeline_digest(pipe: GenDegPipeline) -> str:
                 digest.update(key.encode())
                 digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def simulators_digest() -> str:
+    """SHA-256 over the program text of the physical models."""
+    return files_digest(sorted(Path(simulators.__file__).parent.glob("*.py")))
 
 
 def _default(value: Any, default: Any) -> Any:
