@@ -576,6 +576,13 @@ def test_files_that_a_list_names_may_be_missing(tmp_path: Path) -> None:
         find_pairs(find_layout("RealBlur"), tmp_path)
 
 
+def test_the_documentation_shows_every_layout() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "existing-pairs.md").read_text(encoding="utf-8")
+    for layout in LAYOUTS:
+        assert describe_layout(layout) in text
+    assert f" {len(LAYOUTS)} such" in text
+
+
 def test_names_are_forgiving() -> None:
     for name in ("o-haze", "OHAZE", "O HAZE"):
         assert find_layout(name).name == "O-HAZE"

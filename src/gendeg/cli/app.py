@@ -9,6 +9,7 @@ from gendeg import __version__
 from gendeg.cli.convert import convert
 from gendeg.cli.degrade import degrade
 from gendeg.cli.demo import demo
+from gendeg.cli.prepare import prepare
 from gendeg.cli.prior import prior_app
 from gendeg.cli.restore import restore
 from gendeg.cli.simulate import simulate
@@ -42,6 +43,7 @@ app.command()(degrade)
 app.command()(restore)
 app.command()(simulate)
 app.command()(synthesize)
+app.command()(prepare)
 app.add_typer(prior_app, name="prior")
 app.command()(convert)
 

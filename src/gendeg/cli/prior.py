@@ -97,7 +97,13 @@ def sample(
 
 @prior_app.command()
 def measure(
-    folder: Annotated[Path, typer.Argument(help="Pairs: <degradation>/<set>/{input,target}/, or input/ and target/.")],
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            help="An index of pairs (.parquet), see gendeg prepare; or folders: "
+            "`<degradation>/<set>/{input,target}/`, or `input/` and `target/`."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
     degradation: Annotated[
         str | None, typer.Option("--degradation", "-d", help="Of all pairs. [default: the folder of that name tells]")
@@ -107,26 +113,31 @@ def measure(
         bool, typer.Option("--original-size", help="Measure at 256 x 256 pixels, as the authors do.")
     ] = False,
 ) -> None:
-    """Measure the prior of your own pairs of degraded and clean images.
+    """Measure the prior of pairs of degraded and clean images.
+
+    Measure it once, and use it wherever severities are drawn:
 
         gendeg prior measure my-pairs/ -o my-prior.json
         gendeg degrade photos/ -d rain --prior my-prior.json -o out/
 
-    Pairs that cannot be read are listed at the end, and the exit status is 1.
+    Pairs that cannot be read are listed at the end, and the exit status is 1. The pairs of an index are measured
+    already, so that no image is read:
+
+        gendeg prepare RealRain1k data/RealRain-1k/ -o data/pairs.parquet
+        gendeg prior measure data/pairs.parquet -o my-prior.json
     """
-    from gendeg.data.paired import list_pairs
     from gendeg.errors import ImageError
     from gendeg.priors import SeverityPrior
     from gendeg.priors.statistics import measure_pairs
 
-    pairs = list_pairs(folder, degradation)
+    found = _find_pairs(pairs, degradation)
     failures: list[str] = []
-    measured = measure_pairs(_readable(pairs, failures), original_size)
-    if len(failures) == len(pairs):
-        raise ImageError("\n".join([f"None of the {len(pairs)} pairs in {folder} could be used:", *failures]))
+    measured = measure_pairs(found if pairs.is_file() else _readable(found, failures), original_size)
+    if found and len(failures) == len(found):
+        raise ImageError("\n".join([f"None of the {len(found)} pairs in {pairs} could be used:", *failures]))
     known = SeverityPrior.from_severities(*measured, mode=mode.value)
     known.save(output)
-    typer.echo(f"{output}: measured on {len(pairs) - len(failures)} pairs; look at it with")
+    typer.echo(f"{output}: measured on {len(found) - len(failures)} pairs; look at it with")
     typer.echo(f"  gendeg prior show --prior {output} -o prior.png")
     if failures:
         typer.secho(
@@ -135,18 +146,29 @@ def measure(
         raise typer.Exit(1)
 
 
+def _find_pairs(pairs: Path, degradation: str | None) -> list[Any]:
+    """The pairs of an index, with their severity, or of folders."""
+    from gendeg.data.pair_index import read_index
+    from gendeg.data.paired import list_pairs
+    from gendeg.errors import InputError
+
+    if not pairs.is_file():
+        return list_pairs(pairs, degradation)
+    if degradation:
+        raise InputError(f"--degradation is for folders; the index {pairs} says what degrades each pair.")
+    return read_index(pairs)
+
+
 def _readable(pairs: list[Any], failures: list[str]) -> Iterator[tuple[Any, Any, Any, str]]:
     """Pairs that can be read and have one size; the others are noted in `failures`."""
     from tqdm import tqdm
 
+    from gendeg.data.paired import read_pair
     from gendeg.errors import ImageError
-    from gendeg.imaging import read_image
 
     for pair in tqdm(pairs, unit="pair", disable=None):
         try:
-            clean, degraded = read_image(pair.clean), read_image(pair.degraded)
-            if clean.size != degraded.size:
-                raise ImageError(f"{pair.degraded} is {degraded.size}, its target {clean.size} (width, height).")
+            clean, degraded = read_pair(pair)
         except ImageError as error:
             failures.append(f"  {error}")
             continue

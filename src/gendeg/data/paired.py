@@ -1,13 +1,16 @@
 """Folders of paired images: a degraded `input` and its clean `target`."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import PIL.Image
+
 from gendeg.data.split import split_of
 from gendeg.degradations import Mixture, parse_mixture
-from gendeg.errors import InputError, UnknownDegradationError
-from gendeg.imaging import find_images
+from gendeg.errors import ImageError, InputError, UnknownDegradationError
+from gendeg.imaging import find_images, read_image
 
 INPUT, TARGET = "input", "target"
 
@@ -84,3 +87,21 @@ def _mixture_from_path(inputs: Path, root: Path) -> Mixture:
 def split_pairs(pairs: list[PairPaths], split: str) -> list[PairPaths]:
     """The pairs whose clean image belongs to a split (see `gendeg.data.split.split_of`)."""
     return [pair for pair in pairs if split_of(pair.clean) == split]
+
+
+def read_pair(
+    pair: PairPaths, read: Callable[[Path], PIL.Image.Image] = read_image
+) -> tuple[PIL.Image.Image, PIL.Image.Image]:
+    """Read the clean and the degraded image of a pair.
+
+    Args:
+        pair: their files.
+        read: reads one of them.
+
+    Raises:
+        ImageError: one is broken, or they differ in size.
+    """
+    clean, degraded = read(pair.clean), read(pair.degraded)
+    if clean.size != degraded.size:
+        raise ImageError(f"{pair.degraded} is {degraded.size}, its target {clean.size} (width, height).")
+    return clean, degraded

@@ -89,12 +89,14 @@ class SeverityPrior:
             pairs: `(clean, degraded, degradation)` or `(clean, degraded, degradation, dataset)`, or mappings with
                 these keys; `dataset` names the source set, by default all pairs of a degradation are one set. Images
                 as `measure_severity` takes them. A mixture such as `"rain+haze"` counts for its first degradation.
+                Or pairs that are measured already: the rows of an index (`gendeg.data.pair_index.read_index`), or
+                mappings with `mu`, `sigma` and `degradation`; their images are not read.
             weights: how often each source set is drawn from, by name; 1 for those left out.
             mode, random_fraction: see the class. `"official"` also pools sigma over the sets of a degradation.
             original_size: measure at 256 x 256 pixels as the authors do, see `measure_severity`.
 
         Raises:
-            InputError: no pair, or one that cannot be read.
+            InputError: no pair, one that cannot be read, or `original_size` for pairs that are measured already.
         """
         mu, sigma, names, datasets = measure_pairs(pairs, original_size)
         return cls.from_severities(

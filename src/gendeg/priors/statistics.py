@@ -1,7 +1,7 @@
 """From measured severities to the statistics of a prior."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,20 +12,58 @@ from gendeg.severity import MU_RANGE, NUM_BINS, SIGMA_BIN_WIDTH, SIGMA_RANGE, me
 
 ONE_SET = "pairs"  # name of the source set where none is given
 
+Row = tuple[float, float, Any, str]
+
+
+@runtime_checkable
+class MeasuredPair(Protocol):
+    """A pair whose severity is known, such as a row of an index (`gendeg.data.pair_index.IndexedPair`)."""
+
+    @property
+    def mixture(self) -> Any:
+        """What degrades it."""
+
+    @property
+    def dataset(self) -> str:
+        """Its source set."""
+
+    @property
+    def mu(self) -> float:
+        """Its mu."""
+
+    @property
+    def sigma(self) -> float:
+        """Its sigma."""
+
 
 def measure_pairs(pairs: Iterable[Any], original_size: bool) -> tuple[list[float], list[float], list[Any], list[str]]:
     """mu, sigma, degradation and source set of each pair; see `SeverityPrior.from_pairs` for what a pair may be.
 
     Raises:
-        InputError: an item that is no pair.
+        InputError: an item that is no pair, or `original_size` for one whose severity is known.
     """
     rows = []
     for index, pair in enumerate(pairs):
-        clean, degraded, degradation, dataset = _unpack(index, pair)
-        severity = measure_severity(clean, degraded, original_size=original_size)
-        rows.append((float(severity.mu), float(severity.sigma), degradation, dataset))
+        known = _known_severity(pair)
+        if known and original_size:
+            raise InputError(f"Pair {index} comes with its mu and sigma; original_size is for pairs of images.")
+        rows.append(known or _measure(index, pair, original_size))
     mu, sigma, degradations, datasets = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [])
     return mu, sigma, degradations, datasets
+
+
+def _known_severity(pair: Any) -> Row | None:
+    if isinstance(pair, MeasuredPair):
+        return float(pair.mu), float(pair.sigma), pair.mixture, pair.dataset
+    if isinstance(pair, Mapping) and {"degradation", "mu", "sigma"} <= pair.keys():
+        return float(pair["mu"]), float(pair["sigma"]), pair["degradation"], str(pair.get("dataset", ONE_SET))
+    return None
+
+
+def _measure(index: int, pair: Any, original_size: bool) -> Row:
+    clean, degraded, degradation, dataset = _unpack(index, pair)
+    severity = measure_severity(clean, degraded, original_size=original_size)
+    return float(severity.mu), float(severity.sigma), degradation, dataset
 
 
 def _unpack(index: int, pair: Any) -> tuple[Any, Any, Any, str]:

@@ -130,7 +130,7 @@ class ListedPairs:
 
     def draw(self) -> tuple[str, str]:
         """How degraded and clean files are called."""
-        return f"{self.degraded}  (those in {self.file})", self.clean
+        return f"{self.degraded} in {self.file}", self.clean
 
 
 Rule = PathPairs | ListedPairs

@@ -19,7 +19,8 @@ def describe_layout(layout: Layout) -> str:
     lines = [f"{layout.name}: {', '.join(kinds)}; {' and '.join(categories)}. {layout.release}"]
     for rule in layout.rules:
         degraded, clean = rule.draw()
-        lines += [f"  {degraded}", f"      clean: {clean}"]
+        split = f"  -> {rule.split}" if rule.split else ""
+        lines += [f"  {degraded}{split}", f"      clean: {clean}"]
     return "\n".join([*lines, f"  {layout.note}"] if layout.note else lines)
 
 

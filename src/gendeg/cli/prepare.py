@@ -1,0 +1,145 @@
+"""`gendeg prepare`: an index of the pairs of a published data set, or of your own."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gendeg.data.pair_index import DatasetPair
+    from gendeg.data.preparation import Prepared
+
+FOLDERS = "folders"  # the name that stands for plain input/target folders
+EXIT_SOME_FAILED = 1
+EXIT_STOPPED = 130  # what shells report after Ctrl-C
+
+
+def prepare(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the data set, e.g. RESIDE; or folders, for pairs of your own.")
+    ] = None,
+    root: Annotated[Path | None, typer.Argument(help="The folder that it was unpacked to.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Index to write or add to. [default: ROOT/pairs.parquet]")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only train, validation or test; may be repeated. [default: all]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Pairs measured at once. [default: one per processor]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what the index holds already.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the known data sets and their folders.")] = False,
+    degradation: Annotated[
+        str | None, typer.Option("--degradation", "-d", help="Of folders: what degrades them. [default: they tell]")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Of folders: real or synthetic, where the degradation comes from.")
+    ] = None,
+) -> None:
+    """Find the pairs of a published data set, or of your own, and write an index of them.
+
+    How strong each pair's degradation is, is measured. Nothing is downloaded, moved or converted.
+
+        gendeg prepare RESIDE data/RESIDE/
+        gendeg prepare O-HAZE data/O-HAZE/ -o data/pairs.parquet
+        gendeg prepare GoPro data/GOPRO_Large/ -o data/pairs.parquet --split train
+
+    Several data sets may share an index. It names its images relative to its own folder where they lie below it, so
+    both can be moved together. Which sets are known, and what their folders must look like:
+
+        gendeg prepare --list
+        gendeg prepare --list RESIDE
+
+    Pairs of your own, in `<degradation>/<set>/{input,target}/` or in `input/` and `target/`:
+
+        gendeg prepare folders my-pairs/ --category real
+
+    What the index is for: training, and a prior of your pairs:
+
+        gendeg prior measure data/pairs.parquet -o my-prior.json
+
+    After an interruption, of any kind, run the same command again: it goes on. Pairs that cannot be used are listed
+    at the end, and the exit status is 1.
+    """
+    from gendeg.data.pair_index import INDEX
+    from gendeg.errors import InputError
+
+    if show_list:
+        _show(name)
+        return
+    if name is None or root is None:
+        raise InputError("Which data set, and where is it? E.g. gendeg prepare RESIDE data/RESIDE/; see --list.")
+    pairs, problems = _find(name, root, degradation, category)
+    chosen = _of_splits(pairs, split or [])
+    index = output or root / INDEX
+    prepared = _measure(chosen, index, workers or os.cpu_count() or 1, overwrite)
+    names = ", ".join(sorted({pair.dataset for pair in prepared.pairs}))
+    typer.echo(f"{index}: {len(prepared.pairs)} pairs of {names}, {prepared.measured} of them measured now.")
+    failures = [*(f"{path}: {problem}" for path, problem in problems.items()), *map(str, prepared.failures)]
+    if failures:
+        _show_failures(failures)
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _find(
+    name: str, root: Path, degradation: str | None, category: str | None
+) -> tuple[list["DatasetPair"], dict[Path, str]]:
+    from gendeg.data.layouts import find_layout, find_pairs, find_plain_pairs
+    from gendeg.errors import InputError
+
+    if name.lower() == FOLDERS:
+        return find_plain_pairs(root, category, degradation), {}
+    layout = find_layout(name)
+    if degradation or category:
+        raise InputError(f"--degradation and --category are for {FOLDERS}; what {layout.name} is, is known.")
+    found = find_pairs(layout, root)
+    return found.pairs, found.problems
+
+
+def _of_splits(pairs: list["DatasetPair"], words: list[str]) -> list["DatasetPair"]:
+    from gendeg.data.layouts.patterns import SPLITS
+    from gendeg.errors import InputError
+
+    unknown = [word for word in words if word not in SPLITS]
+    if unknown:
+        raise InputError(f"--split {unknown[0]}: choose among train, validation, test.")
+    wanted = {SPLITS[word] for word in words}
+    chosen = [pair for pair in pairs if not wanted or pair.split in wanted]
+    if not chosen:
+        there = ", ".join(sorted({pair.split for pair in pairs}))
+        raise InputError(f"None of the {len(pairs)} pairs is of the split {' or '.join(wanted)}; there are: {there}.")
+    return chosen
+
+
+def _measure(pairs: list["DatasetPair"], index: Path, workers: int, overwrite: bool) -> "Prepared":
+    import torch
+    from tqdm import tqdm
+
+    from gendeg.data.preparation import prepare_index
+
+    torch.set_num_threads(1)  # for each worker, which else would wait for each other
+    with tqdm(total=len(pairs), unit="pair", disable=None) as progress:
+        try:
+            return prepare_index(pairs, index, workers=workers, overwrite=overwrite, advance=progress.update)
+        except KeyboardInterrupt:
+            progress.close()
+            typer.echo("Stopped. What has been measured is kept; run the same command again to go on.", err=True)
+            raise typer.Exit(EXIT_STOPPED) from None
+
+
+def _show(name: str | None) -> None:
+    from gendeg.data.layouts import LAYOUTS, LEGEND, describe_layout, find_layout
+
+    layouts = LAYOUTS if name is None else (find_layout(name),)
+    typer.echo("\n\n".join([*map(describe_layout, layouts), LEGEND]))
+
+
+def _show_failures(failures: list[str]) -> None:
+    from gendeg.data.preparation import SHOWN
+
+    lines = [f"Pairs that could not be used: {len(failures)}", *(f"  {failure}" for failure in failures[:SHOWN])]
+    if len(failures) > SHOWN:
+        lines.append(f"  ... and {len(failures) - SHOWN} more.")
+    typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)

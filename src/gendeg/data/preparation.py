@@ -1,0 +1,103 @@
+"""From pairs in folders to an index of pairs with their measured severity."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gendeg.data.measuring import Key, SeverityLog, measure_pairs, pair_key
+from gendeg.data.pair_index import DatasetPair, IndexedPair, read_index, write_index
+from gendeg.errors import ImageError
+
+SHOWN = 20  # failures that a message lists
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run has done.
+
+    Attributes:
+        pairs: the rows that it wrote, in the order of its input.
+        measured: how many of them it measured; the others were known.
+        failures: why pairs cannot be used.
+    """
+
+    pairs: list[IndexedPair]
+    measured: int
+    failures: list[ImageError]
+
+
+def prepare_index(
+    pairs: Sequence[DatasetPair],
+    index: Path,
+    *,
+    workers: int = 1,
+    overwrite: bool = False,
+    advance: Callable[[], object] = lambda: None,
+) -> Prepared:
+    """Measure pairs and write them into an index.
+
+    Rows of the index that are about other pairs stay. A pair that the index or an interrupted run has measured is not
+    measured again, unless an image of it is newer.
+
+    Args:
+        pairs: what to measure.
+        index: the parquet file; made, or added to. It is written at the end, whole.
+        workers: threads.
+        overwrite: measure everything again.
+        advance: called for each pair.
+
+    Raises:
+        InputError: `index` is another kind of file, or cannot be written.
+        ImageError: not one pair can be used.
+    """
+    index = Path(os.path.abspath(index))
+    log = SeverityLog(index)
+    old = _rows(index)
+    if overwrite:
+        log.remove()
+    known = {} if overwrite else _up_to_date(index, old) | _up_to_date(log.path, _logged(log, pairs))
+    waiting = [pair for pair in pairs if pair_key(pair) not in known]
+    for _ in range(len(pairs) - len(waiting)):
+        advance()
+    failures: list[ImageError] = []
+    for result in log.record(measure_pairs(waiting, workers)):
+        advance()
+        if isinstance(result, ImageError):
+            failures.append(result)
+        else:
+            known[pair_key(result)] = (result.mu, result.sigma)
+    rows = [_row(pair, known[pair_key(pair)]) for pair in pairs if pair_key(pair) in known]
+    if not rows:
+        raise ImageError("\n  ".join([f"None of the {len(pairs)} pairs can be used:", *map(str, failures[:SHOWN])]))
+    asked = set(map(pair_key, pairs))
+    kept = [row for row in _rows(index) if pair_key(row) not in asked]  # another run may have added some by now
+    write_index(sorted([*kept, *rows], key=lambda row: (row.dataset, row.degraded)), index)
+    log.remove()
+    return Prepared(rows, len(waiting) - len(failures), failures)
+
+
+def _rows(index: Path) -> list[IndexedPair]:
+    return read_index(index) if index.is_file() else []
+
+
+def _row(pair: DatasetPair, severity: tuple[float, float]) -> IndexedPair:
+    mu, sigma = severity
+    return IndexedPair(**vars(pair), mu=mu, sigma=sigma)
+
+
+def _logged(log: SeverityLog, pairs: Sequence[DatasetPair]) -> list[IndexedPair]:
+    measured = log.read()
+    return [_row(pair, measured[pair_key(pair)]) for pair in pairs if pair_key(pair) in measured]
+
+
+def _up_to_date(record: Path, rows: Sequence[IndexedPair]) -> dict[Key, tuple[float, float]]:
+    """Severities of those pairs whose images are there, and older than the file that recorded them."""
+    if not rows:
+        return {}
+    since = record.stat().st_mtime
+
+    def is_older(image: Path) -> bool:
+        return image.is_file() and image.stat().st_mtime <= since
+
+    return {pair_key(row): (row.mu, row.sigma) for row in rows if is_older(row.degraded) and is_older(row.clean)}
