@@ -14,6 +14,7 @@ PUBLIC = [
     "GenDegPipeline",
     "NAFNet",
     "PromptIR",
+    "RandomDegradation",
     "Severity",
     "SeverityPrior",
     "StructureCorrectionModule",

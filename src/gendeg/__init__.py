@@ -20,6 +20,7 @@ _WHERE = {
     "GenDegPipeline": "gendeg.pipelines.gendeg",
     "NAFNet": "gendeg.models.nafnet",
     "PromptIR": "gendeg.models.promptir",
+    "RandomDegradation": "gendeg.synthesis.random_degradation",
     "Severity": "gendeg.severity",
     "SeverityPrior": "gendeg.priors",
     "StructureCorrectionModule": "gendeg.models.scm",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from gendeg.priors import SeverityPrior
     from gendeg.severity import Severity, measure_severity
     from gendeg.simulators import simulate
+    from gendeg.synthesis.random_degradation import RandomDegradation
 
 __all__ = [
     "AutoRestorer",
@@ -54,6 +56,7 @@ __all__ = [
     "GenDegPipeline",
     "NAFNet",
     "PromptIR",
+    "RandomDegradation",
     "Severity",
     "SeverityPrior",
     "StructureCorrectionModule",
