@@ -119,6 +119,23 @@ def test_broken_files(tmp_path, pixels, content):
         read_image(tmp_path / "bad.png")
 
 
+def test_a_picture_without_pixels():
+    with pytest.raises(ImageError, match="0 x 5"):
+        to_tensor(PIL.Image.new("RGB", (0, 5)))
+
+
+@pytest.mark.parametrize(("suffix", "others"), [("png", ".tif"), ("jpg", ".png or .tif")])
+def test_formats_that_cannot_hold_an_image_are_told_from_those_that_can(tmp_path, suffix, others):
+    with pytest.raises(ImageError, match=f"mode F without loss; write it as {others}"):
+        write_image(PIL.Image.new("F", (4, 4)), tmp_path / f"image.{suffix}")
+
+
+def test_a_picture_too_large_for_its_format(tmp_path):
+    with pytest.raises((ImageError, InputError), match=r"Cannot write .*image\.webp"):
+        write_image(PIL.Image.new("RGB", (20_000, 1)), tmp_path / "image.webp")
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_file_folder_and_bad_output_names(tmp_path, pixels):
     with pytest.raises(ImageError, match="No such image"):
         read_image(tmp_path / "missing.png")

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gendeg.errors import CheckpointError, InputError
+from gendeg.errors import CheckpointError, InputError, first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name on the Hugging Face hub
 
@@ -80,11 +80,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             "could run code when loaded. Ask its author for a safetensors file."
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({error})") from error
+        reason = first_line(error)
+        raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({reason})") from error
     for wrapper in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
+    entries = content.items() if isinstance(content, dict) else ()
+    tensors = {name: value for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
     return tensors

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from gendeg.errors import InputError, first_line
 
+LONGEST_STEM = 40  # characters of a file's name in its temporary one, which may not be longer than names can be
+
 
 def reason(error: OSError) -> str:
     """Why a file could not be used, without the names in the system's message, which may be temporary ones."""
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "a part of its path is a file where a folder should be"
     return error.strerror or first_line(error).rstrip(".")
 
 
@@ -23,7 +27,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    if not path.name:
+        raise InputError(f"Cannot write {path}: it is a folder.")
+    temporary = path.with_name(f".{path.stem[:LONGEST_STEM]}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -79,15 +79,19 @@ def write_image(image: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
     _check_format(image, path)
     kept = {key: image.info[key] for key in KEPT_INFO if key in image.info}
     with whole_file(path) as temporary:
-        image.save(temporary, quality=95, **kept)  # the quality is read by the lossy formats only
+        try:
+            image.save(temporary, quality=95, **kept)  # the quality is read by the lossy formats only
+        except ValueError as error:  # e.g. more pixels than the format allows
+            raise ImageError(f"Cannot write {path}: {error}. Use another format.") from error
 
 
 def _check_format(image: PIL.Image.Image, path: Path) -> None:
     """Refuse what Pillow would refuse, or would write with fewer bits or without alpha."""
     holds = _HOLDS.get(path.suffix.lower())
     if holds is not None and image.mode not in holds:
+        others = ".tif" if path.suffix.lower() == ".png" else ".png or .tif"
         raise ImageError(
-            f"A {path.suffix} file cannot hold an image of mode {image.mode} without loss; write it as .png or .tif."
+            f"A {path.suffix} file cannot hold an image of mode {image.mode} without loss; write it as {others}."
         )
 
 
@@ -166,6 +170,8 @@ def to_batch(images: Image) -> tuple[list[Tensor], bool]:
 def to_tensor(image: Any) -> Tensor:
     """One image as float32 tensor (3, H, W) in [0, 1]; accepts what `to_batch` accepts for one image."""
     if isinstance(image, PIL.Image.Image):
+        if 0 in image.size:
+            raise ImageError(f"An image has some pixels; this one is {image.size[0]} x {image.size[1]}.")
         return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).float() / 255
     if isinstance(image, np.ndarray):
         if image.ndim not in (2, 3):

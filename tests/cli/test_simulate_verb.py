@@ -273,6 +273,15 @@ def test_list_models(gendeg):
     assert len(result.stdout.splitlines()) >= 12
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"file_name": 3}\n', b"5\n", None])
+def test_metadata_that_is_none(gendeg, photo_folder, tmp_path, content):
+    record = tmp_path / "metadata.jsonl"
+    record.mkdir() if content is None else record.write_bytes(content)
+    result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "metadata.jsonl was not written by gendeg" in result.stderr
+
+
 def test_foreign_metadata_is_not_touched(gendeg, photo_folder, tmp_path):
     (tmp_path / "metadata.jsonl").write_text('{"other": 1}\n')
     result = gendeg("simulate", photo_folder, "-d", "haze", "-o", tmp_path)

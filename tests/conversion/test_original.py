@@ -167,8 +167,9 @@ def test_a_wrong_config_is_explained(load, tmp_path: Path, section, changes, mes
 @pytest.mark.parametrize("content", ["", "- 1", "model: {}", "model: [", "model:\n  params: 3"])
 def test_files_that_are_no_config(load, tmp_path: Path, content: str) -> None:
     (tmp_path / "generate.yaml").write_text(content)
-    with pytest.raises(CheckpointError, match=r"generate\.yaml"):
+    with pytest.raises(CheckpointError, match=r"generate\.yaml") as error:
         load(config=tmp_path / "generate.yaml")
+    assert "\n" not in str(error.value)
 
 
 def test_numbers_that_yaml_reads_as_text(load, tmp_path: Path) -> None:

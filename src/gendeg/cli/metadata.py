@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gendeg.errors import InputError
-from gendeg.files import whole_file
+from gendeg.files import reason, whole_file
 
 METADATA = "metadata.jsonl"
 Row = dict[str, Any]
@@ -34,13 +34,13 @@ class Metadata:
         """Rows by file name; the last one counts."""
         if not self.path.exists():
             return {}
-        text = self.path.read_text(encoding="utf-8")
-        complete, _, _torn = text.rpartition("\n")
         try:
+            text = self.path.read_text(encoding="utf-8")
+            complete, _, _torn = text.rpartition("\n")
             rows = {row["file_name"]: row for row in map(json.loads, complete.splitlines())}
-        except (ValueError, KeyError, TypeError) as error:
+            kept = {name: row for name, row in rows.items() if (self.path.parent / name).is_file()}
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.path} was not written by gendeg ({error}); choose another folder.") from error
-        kept = {name: row for name, row in rows.items() if (self.path.parent / name).is_file()}
         if _lines(kept) != text:
             self._replace(_lines(kept))
         return kept
@@ -58,13 +58,19 @@ class Metadata:
             self._replace(_lines(self.rows))
 
     def add(self, row: Row) -> None:
-        """Append the row of an image that has been written. `row["file_name"]` is relative to the folder."""
+        """Append the row of an image that has been written. `row["file_name"]` is relative to the folder.
+
+        Raises:
+            InputError: the record cannot be written.
+        """
         self.rows[row["file_name"]] = row
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise InputError(f"Cannot write {self.path}: {reason(error)}.") from error
 
     def is_done(self, file_name: str, settings: Row) -> bool:
         """Whether an image was made before, with these settings.

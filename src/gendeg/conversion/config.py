@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from gendeg.errors import CheckpointError
+from gendeg.errors import CheckpointError, first_line
 
 SAMPLING_SIZE = 512  # the authors train at 256 and sample at 512; the YAML's `image_size` is not used by their program
 
@@ -20,7 +20,7 @@ def read_model_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CheckpointError(f"{path} cannot be read as the authors' YAML configuration. ({error})") from error
+        raise CheckpointError(f"{path} cannot be read as the authors' YAML configuration. ({first_line(error)})") from error
     params = _section(_section(content, "model"), "params")
     if not isinstance(params, dict):
         raise CheckpointError(
