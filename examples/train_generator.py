@@ -8,7 +8,7 @@ Small, on a CPU or any GPU, from the folder that `create_tiny_pipeline.py` write
 Stable Diffusion size, as the paper trains it:
 
     accelerate launch examples/train_generator.py --config examples/configs/stable-diffusion/generator.yaml \
-        --base-model stable-diffusion-v1-5/stable-diffusion-v1-5 --pairs pairs/ --output-dir runs/gendeg
+        --base-model stable-diffusion-v1-5/stable-diffusion-v1-5 --data pairs/ --output-dir runs/gendeg
 
 Every setting of `GeneratorConfig` can be given in the YAML file or on the command line. A stopped run goes on with
 `--resume`. The result is a folder for `GenDegPipeline.from_pretrained`.

@@ -8,7 +8,7 @@ From your own photos, degraded by the simulators, small enough for a CPU:
 The paper's restorers, on existing pairs, on a data set that a generator made, or on both:
 
     accelerate launch examples/train_restorer.py --config examples/configs/restorers/nafnet-gends.yaml \
-        --pairs existing/ --datasets gends/ --output-dir runs/nafnet-gends
+        --data gends/ existing/ --output-dir runs/nafnet-gends
 
 Every setting of `RestorerConfig` can be given in the YAML file or on the command line. A stopped run goes on with
 `--resume`. The result, and the best one so far in `best/`, is a folder for `gendeg.AutoRestorer.from_pretrained`.

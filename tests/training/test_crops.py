@@ -9,8 +9,9 @@ import torch
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.training.crops import RestorationCrops, random_views, restoration_crops, restoration_items
+from gendeg.training.entries import open_entry
 from gendeg.training.loading import IndexBatches, make_loader
-from gendeg.training.pairs import DatasetPairs, FolderPairs, Pair, SimulatedPairs
+from gendeg.training.pairs import DatasetPairs, Pair, SimulatedPairs
 from gendeg.training.restorer import load_restorer
 from gendeg.training.restorer_config import RestorerConfig
 
@@ -86,7 +87,12 @@ def test_chosen_degradations_alone_are_simulated(photo_folder: Path) -> None:
 
 
 def test_held_out_items_cover_every_source(photo_folder: Path, tmp_path: Path) -> None:
-    settings = {"photos": [str(photo_folder)], "pairs": [str(write_pairs(tmp_path))], "resolution": 24, "canvas": 32}
+    settings = {
+        "photos": [str(photo_folder)],
+        "data": [str(write_pairs(tmp_path / "pairs"))],
+        "resolution": 24,
+        "canvas": 32,
+    }
     config = RestorerConfig(**settings, validation_count=16)
     items = restoration_items(config)
     names = [item["degradation"] for item in items]
@@ -112,7 +118,7 @@ def test_balanced_pairs_show_each_degradation_equally_often(tmp_path: Path) -> N
     write_pairs(tmp_path)
     rng = np.random.default_rng(0)
     for balanced, expected in ((True, 100), (False, 29)):
-        source = FolderPairs([str(tmp_path)], balanced=balanced)
+        source = open_entry(str(tmp_path), balanced=balanced)
         snow = sum(source.draw(rng, 8).mixture == ("snow",) for _ in range(200))
         assert snow == pytest.approx(expected, abs=25)
 

@@ -79,7 +79,7 @@ def write_pairs(root: Path, count: int) -> None:
 
 def test_settings_mix_photos_and_folders(photo_folder: Path, tmp_path: Path) -> None:
     write_pairs(tmp_path, 60)
-    config = TrainingConfig(photos=[str(photo_folder)], pairs=[str(tmp_path)], pair_share=0.5, resolution=16)
+    config = TrainingConfig(photos=[str(photo_folder)], data=[str(tmp_path)], data_share=0.5, resolution=16)
     mixed = training_pairs(config)
     real = [mixed[index]["mu"].item() == pytest.approx(160 / 255) for index in range(40)]
     assert 8 < sum(real) < 32
@@ -87,15 +87,15 @@ def test_settings_mix_photos_and_folders(photo_folder: Path, tmp_path: Path) -> 
 
 def test_validation_items_are_fixed_and_held_out(photo_folder: Path, tmp_path: Path) -> None:
     write_pairs(tmp_path, 60)
-    config = TrainingConfig(pairs=[str(tmp_path)], resolution=16, validation_count=3, seed=1)
-    other = TrainingConfig(photos=[], pairs=[str(tmp_path)], resolution=16, validation_count=3, seed=2)
+    config = TrainingConfig(data=[str(tmp_path)], resolution=16, validation_count=3, seed=1)
+    other = TrainingConfig(photos=[], data=[str(tmp_path)], resolution=16, validation_count=3, seed=2)
     for a, b in zip(validation_items(config), validation_items(other), strict=True):
         assert torch.equal(a["clean"], b["clean"])
         assert a["degradation"] == "low_light"
 
 
 def test_no_source() -> None:
-    with pytest.raises(InputError, match="--photos"):
+    with pytest.raises(InputError, match=r"--photos .* or --data"):
         training_pairs(TrainingConfig())
 
 
@@ -111,7 +111,7 @@ def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
     saved.save_to_disk(tmp_path / "rows")
     datasets.DatasetDict({"test": saved.select([0]), "train": saved}).save_to_disk(tmp_path / "splits")
     pairs, of_splits = (
-        training_pairs(TrainingConfig(datasets=[str(tmp_path / name)], resolution=16)) for name in ("rows", "splits")
+        training_pairs(TrainingConfig(data=[str(tmp_path / name)], resolution=16)) for name in ("rows", "splits")
     )
     item = pairs[0]
     assert torch.equal(of_splits[0]["clean"], item["clean"])
@@ -120,4 +120,4 @@ def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
     assert item["degraded"].mean().item() == pytest.approx(item["clean"].mean().item() / 2, abs=0.01)
     datasets.Dataset.from_dict({"image": images}).save_to_disk(tmp_path / "other")
     with pytest.raises(InputError, match="degraded, degradation, clean or target"):
-        training_pairs(TrainingConfig(datasets=[str(tmp_path / "other")]))
+        training_pairs(TrainingConfig(data=[str(tmp_path / "other")]))

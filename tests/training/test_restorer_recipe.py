@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from gendeg import NAFNet
-from gendeg.errors import TrainingError
+from gendeg.errors import InputError, TrainingError
 from gendeg.models.auto import AutoRestorer
 from gendeg.training import train
 from gendeg.training.checkpointing import best_score, find_checkpoints, write_score
@@ -61,7 +61,7 @@ def write_pairs(root: Path, count: int = 60) -> Path:
 def test_trains_on_photos_and_pairs(photo_folder: Path, tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs")
     config = tiny_config(
-        photo_folder, tmp_path / "run", pairs=[str(pairs)], pair_share=0.3, loss="psnr", frequency_weight=0.1,
+        photo_folder, tmp_path / "run", data=[str(pairs)], data_share=0.3, loss="psnr", frequency_weight=0.1,
         validation_count=8, validate_every=2, gradient_accumulation_steps=2, mixed_precision="bf16",
     )  # fmt: skip
     folder = run(config)
@@ -111,7 +111,7 @@ def test_a_new_run_is_not_measured_by_an_old_one(photo_folder: Path, tmp_path: P
 
 def test_learns_to_brighten(photo_folder: Path, tmp_path: Path) -> None:
     config = tiny_config(
-        photo_folder, tmp_path, photos=[], pairs=[str(write_pairs(tmp_path / "pairs"))], loss="charbonnier",
+        photo_folder, tmp_path, photos=[], data=[str(write_pairs(tmp_path / "pairs"))], loss="charbonnier",
         max_steps=60, clean_share=0.0, checkpoint_every=60,
     )  # fmt: skip
     recipe = RestorerRecipe(config, tiny_network())
@@ -221,3 +221,11 @@ def test_two_processes_give_the_weights_of_one_and_resume(photo_folder: Path, tm
     (tmp_path / "checkpoint-0000002").rename(stopped / "checkpoint-0000002")
     run_on_two_processes(tiny_config(photo_folder, stopped, resume=True, **settings))
     assert (stopped / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+def test_a_run_with_former_settings_is_not_resumed(photo_folder: Path, tmp_path: Path) -> None:
+    run(tiny_config(photo_folder, tmp_path, max_steps=2))
+    settings = tmp_path / "config.yaml"
+    settings.write_text(settings.read_text().replace("data: []", "pairs: []"))
+    with pytest.raises(InputError, match=r"unknown settings: pairs\..*start it anew"):
+        run(tiny_config(photo_folder, tmp_path, resume=True))

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gendeg.data.gends.files import holds_gends
+from gendeg.data.gends.registration import NAME as GENDS
 from gendeg.data.split import split_of
 from gendeg.degradations import Mixture, parse_mixture
 from gendeg.errors import InputError
@@ -13,6 +15,7 @@ from gendeg.imaging import to_rgb
 CLEAN_COLUMNS = ("clean", "target")
 COLUMNS = ("degraded", "degradation")
 CAPTION = "caption"
+_SEVERAL_SPLITS, _ONE_SPLIT = "dataset_dict.json", "state.json"  # what `save_to_disk` writes
 
 
 class PairDataset:
@@ -70,12 +73,20 @@ class PairDataset:
         return parse_mixture(label)
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` has written a data set to this folder."""
+    return any((folder / name).is_file() for name in (_SEVERAL_SPLITS, _ONE_SPLIT))
+
+
 def load_rows(name: str) -> Any:
     """A map-style data set from the hub or from disk; of several splits, `train`."""
     import datasets  # slow
 
-    if (Path(name) / "dataset_dict.json").is_file():  # several splits, as `save_to_disk` writes them
-        return datasets.load_from_disk(str(Path(name) / "train"))
-    if (Path(name) / "state.json").is_file():
+    folder = Path(name)
+    if (folder / _SEVERAL_SPLITS).is_file():
+        return datasets.load_from_disk(str(folder / "train"))
+    if is_saved(folder):
         return datasets.load_from_disk(name)
+    if folder.is_dir() and holds_gends(folder):
+        return datasets.load_dataset(GENDS, data_dir=name, split="train")
     return datasets.load_dataset(name, split="train")

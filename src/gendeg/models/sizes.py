@@ -42,17 +42,22 @@ SIZES: dict[str, tuple[type[Restorer], dict[str, Any]]] = {
 }
 
 
+ALIASES = {"nafnet": "nafnet-width32", "swin": "swin-b"}  # an architecture stands for the size that the paper trains
+
+
 def create_restorer(name: str) -> Restorer:
     """A fresh restorer with random weights. Nothing is downloaded.
 
     Args:
         name: one of `SIZES`: `"nafnet-width32"` and `"nafnet-width64"` (the published denoisers), `"promptir"`,
-            `"swin-b"`, and `"nafnet-tiny"`, `"promptir-tiny"`, `"swin-tiny"`.
+            `"swin-b"`, and `"nafnet-tiny"`, `"promptir-tiny"`, `"swin-tiny"`. `"nafnet"` is `"nafnet-width32"`,
+            `"swin"` is `"swin-b"`.
 
     Raises:
         InputError: no restorer has this name.
     """
-    if name not in SIZES:
-        raise InputError(f"No restorer is named {name!r}. Known: {', '.join(SIZES)}.")
-    restorer, config = SIZES[name]
+    size = ALIASES.get(name, name)
+    if size not in SIZES:
+        raise InputError(f"No restorer is named {name!r}. Known: {', '.join([*SIZES, *ALIASES])}.")
+    restorer, config = SIZES[size]
     return restorer(**config)

@@ -7,13 +7,14 @@ from typing import Any
 from huggingface_hub import HfApi, ModelCard, ModelCardData
 
 from gendeg.training.checkpointing import BEST
+from gendeg.training.entries import entry_label
 from gendeg.training.recipe import Recipe
 
 TRACKER_FOLDER = "gendeg"  # trackers name the run's logs so
 _RUN_FILES = (  # beside the result, not part of it
     "checkpoint-*", ".*", "config.yaml", f"{TRACKER_FOLDER}/*", f"{BEST}/*",
 )  # fmt: skip
-_DATA = ("photos", "pairs", "datasets")
+_DATA = ("photos", "data")
 _PATHS = ("output_dir", "pipeline", "restorer", "perceptual_weights")
 _LEFT_OUT = (*_DATA, *_PATHS, "resume", "push_to_hub", "hub_model_id")
 
@@ -29,7 +30,7 @@ def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float
     """
     config = recipe.config
     metadata = ModelCardData(library_name="gendeg", tags=["gendeg", *recipe.tags])
-    sources = [Path(name).name for name in (*config.photos, *config.pairs)] + config.datasets
+    sources = [entry_label(name) for name in (*config.photos, *config.data)]
     settings = {name: value for name, value in asdict(config).items() if name not in _LEFT_OUT}
     content = "\n\n".join(
         [

@@ -14,6 +14,12 @@ from gendeg.files import whole_file
 
 C = TypeVar("C", bound="TrainingConfig")
 
+FORMER = {"pairs", "datasets", "pair_share", "dataset_share"}
+FORMER_HINT = (
+    " Pairs and data sets are given together now, as `data`, mixed by `data_share` and `data_weights`. A run that was "
+    "started the former way cannot be resumed: start it anew, or resume it with the version that it was started with."
+)
+
 
 def option(default: Any, description: str) -> Any:
     """A dataclass field with a default and a line for `--help`."""
@@ -30,10 +36,13 @@ class TrainingConfig:
     seed: int = option(0, "Decides the data, the noise and new weights.")
 
     photos: list[str] = option([], "Folders of clean photos, degraded by the simulators.")
-    pairs: list[str] = option([], "Folders of pairs: <degradation>/<set>/{input,target}.")
-    datasets: list[str] = option([], "Data sets of pairs: columns degraded, clean or target, degradation, ....")
-    pair_share: float = option(0.1, "Share of samples that come from `pairs`, where there are other sources.")
-    dataset_share: float = option(0.5, "Share of samples that come from `datasets`, where there are other sources.")
+    data: list[str] = option(
+        [],
+        "Pairs, of any of these kinds: data sets such as GenDS (folder or hub name); folders "
+        "<degradation>/<set>/{input,target}; indices pairs.parquet of gendeg prepare.",
+    )
+    data_share: float = option(0.5, "Share of samples that come from `data`, where there are photos too.")
+    data_weights: list[float] = option([], "How often each entry of `data` is drawn; equally often by default.")
     broad_share: float = option(0.25, "Share of simulated severities with mu uniform up to 0.5, beyond the prior.")
     resolution: int = option(256, "Side of the square crops, in pixels.")
     num_workers: int = option(0, "Processes that prepare data, per training process.")
@@ -76,19 +85,27 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
         arguments: command line without program name; default `sys.argv[1:]`.
 
     Raises:
-        InputError: the YAML file is missing, broken, or has a setting that the recipe does not know.
+        InputError: the YAML file is missing or broken; or a setting, there or on the command line, is unknown.
     """
     parser = HfArgumentParser(config_class)
     parser.add_argument("--config", help="YAML file with any of these settings.")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     chosen = parser.parse_known_args(arguments)[0].config
     if chosen:
-        parser.set_defaults(**_read_settings(config_class, Path(chosen)))
-    config, _ = parser.parse_args_into_dataclasses(arguments)
+        parser.set_defaults(**read_settings(config_class, Path(chosen)))
+    config, _, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
+    if unknown:
+        names = [word.removeprefix("--").replace("-", "_") for word in unknown]
+        raise InputError(f"Unknown options: {' '.join(unknown)}. --help lists the known ones.{_hint(names)}")
     return config
 
 
-def _read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
+def read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
+    """The settings in a YAML file.
+
+    Raises:
+        InputError: the file is missing or broken, or has a setting that the recipe does not know.
+    """
     if not path.is_file():
         raise InputError(f"No settings file at {path}.")
     try:
@@ -100,9 +117,14 @@ def _read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, 
     known = [item.name for item in fields(config_class)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
-        raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {', '.join(known)}.")
+        known_names = ", ".join(known)
+        raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {known_names}.{_hint(unknown)}")
     lists = [name for name, value in asdict(config_class()).items() if isinstance(value, list)]
     for name in set(lists) & set(settings):
         if not isinstance(settings[name], list):
             raise InputError(f"{path}: {name} is a list; write `{name}: [{settings[name]}]`.")
     return settings
+
+
+def _hint(names: Sequence[str]) -> str:
+    return FORMER_HINT if FORMER & set(names) else ""

@@ -7,7 +7,8 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gendeg.training.pairs import DatasetPairs, FolderPairs, Pair, PairSource, Rng, SimulatedPairs
+from gendeg.training.entries import entry_label, open_entry
+from gendeg.training.pairs import Pair, PairSource, Rng, SimulatedPairs
 from gendeg.training.recipe import Items
 from gendeg.training.restorer_config import RestorerConfig
 from gendeg.training.sources import VALIDATION_SEED, mixed_pairs, require_sources
@@ -105,8 +106,8 @@ def restoration_crops(config: RestorerConfig) -> RestorationCrops:
 def restoration_items(config: RestorerConfig) -> Items:
     """About `validation_count` held-out pairs, always the same ones, the size of the largest canvas.
 
-    Each simulated degradation (severities from the published prior), clean photos, the folders of pairs together and
-    each data set get equally many. The `degradation` of the last two says so: `"low_light (pairs)"`.
+    Each simulated degradation (severities from the published prior), clean photos and each entry of `data` get equally
+    many. The `degradation` of the last says so: `"low_light (my-pairs)"`.
 
     Raises:
         InputError: the settings name no source, or nothing in one of them is held out.
@@ -129,7 +130,5 @@ def _held_out(config: RestorerConfig) -> Iterator[tuple[PairSource, str]]:
             only = SimulatedPairs(config.photos, "validation", broad_share=0, mixture_share=0, degradations=[name])
             yield only, ""
         yield only, CLEAN
-    if config.pairs:
-        yield FolderPairs(config.pairs, "validation", balanced=config.balanced), " (pairs)"
-    for dataset in config.datasets:
-        yield DatasetPairs(dataset, "validation", balanced=config.balanced), " (data set)"
+    for name in config.data:
+        yield open_entry(name, "validation", balanced=config.balanced), f" ({entry_label(name)})"

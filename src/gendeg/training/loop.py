@@ -29,13 +29,15 @@ from gendeg.training.checkpointing import (
     whole_result,
     write_score,
 )
-from gendeg.training.config import TrainingConfig
+from gendeg.training.config import TrainingConfig, read_settings
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.recipe import Items, Recipe
 from gendeg.training.schedule import make_schedule
 from gendeg.training.signals import stop_signals
 
 logger = logging.getLogger(__name__)
+
+SETTINGS = "config.yaml"  # of a run, in its folder
 
 
 def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, config: TrainingConfig) -> Path:
@@ -166,13 +168,14 @@ class _Run:
     def _begin(self) -> None:
         if self.config.resume:
             logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
+            read_settings(type(self.config), self.folder / SETTINGS)  # refuses former ones, which drew other samples
         else:
             require_no_checkpoints(self.folder)
             forget_score(self.folder / BEST)
         if self.average:
             self.average.to(self.accelerator.device)
         if self.accelerator.is_main_process:
-            self.config.save(self.folder / "config.yaml")
+            self.config.save(self.folder / SETTINGS)
         if self.config.tracker:
             self.accelerator.init_trackers(TRACKER_FOLDER)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gendeg.data.hub import PairDataset
-from gendeg.data.paired import list_pairs, split_pairs
+from gendeg.data.paired import PairPaths
 from gendeg.data.photos import PhotoReader, list_photos, random_crop, random_crops
 from gendeg.degradations import Degradation, Mixture, build_prompt
 from gendeg.errors import InputError
@@ -103,20 +103,16 @@ def _simulate(rng: Rng, clean: Tensor, mixture: Mixture, mu: float, sigma: float
     return batch.images[0]
 
 
-class FolderPairs:
-    """Crops of real or benchmark pairs from folders (see `gendeg.data.paired.list_pairs`).
+class FilePairs:
+    """Crops of pairs of image files.
 
     Args:
-        folders: folders of pairs.
-        split: `"train"` or `"validation"`.
+        pairs: the files, at least one pair.
         balanced: draw the degradation first, so that each is as frequent, however many pairs it has.
     """
 
-    def __init__(self, folders: Sequence[str], split: str = "train", *, balanced: bool = False):
-        found = [pair for folder in folders for pair in list_pairs(folder)]
-        self.pairs = split_pairs(found, split)
-        if not self.pairs:
-            raise InputError(f"None of the {len(found)} pairs in {', '.join(folders)} belongs to the {split} split.")
+    def __init__(self, pairs: Sequence[PairPaths], *, balanced: bool = False):
+        self.pairs = pairs
         self.groups = _groups([pair.mixture for pair in self.pairs], balanced)
         self.read = PhotoReader()
 

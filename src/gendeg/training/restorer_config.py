@@ -12,13 +12,13 @@ from gendeg.training.config import TrainingConfig, option
 class RestorerConfig(TrainingConfig):
     """Settings of `examples/train_restorer.py`."""
 
-    model: str | None = option(None, "Size to train from random weights, e.g. nafnet-tiny, nafnet-width32, promptir.")
+    model: str | None = option(None, "Network to train from random weights: nafnet, promptir, swin, nafnet-tiny, ....")
     restorer: str | None = option(None, "Folder or hub name of a restorer to go on from instead.")
 
     degradations: list[str] = option(
         [name.value for name in Degradation], "What is simulated on photos; name one twice to see more."
     )
-    balanced: bool = option(False, "Whether pairs and data sets show each of their degradations equally often.")
+    balanced: bool = option(False, "Whether each entry of `data` shows its degradations equally often.")
     canvas: int = option(0, "Largest side at which pairs are degraded before they are cropped; 0 is the resolution.")
     crops_per_pair: int = option(1, "Crops from one canvas: simulating costs more than cropping.")
     clean_share: float = option(0.05, "Share of crops that are clean already, so that clean photos are left alone.")

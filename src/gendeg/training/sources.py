@@ -6,16 +6,17 @@ from typing import Any
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.training.config import TrainingConfig
-from gendeg.training.pairs import DatasetPairs, FolderPairs, MixedPairs, PairSource, SimulatedPairs, TrainingPairs
+from gendeg.training.entries import open_entry
+from gendeg.training.pairs import MixedPairs, PairSource, SimulatedPairs, TrainingPairs
 
 VALIDATION_SEED = 2**20  # validation items differ from every training item, whatever the training seed
 
 
 def training_pairs(config: TrainingConfig) -> TrainingPairs:
-    """The pairs that a recipe trains on: photos with simulators, folders of pairs, data sets, mixed by their shares.
+    """The pairs that a recipe trains on: photos with simulators, and the entries of `data`, mixed by their shares.
 
     Raises:
-        InputError: the settings name no source, or shares that leave nothing for the photos.
+        InputError: see `mixed_pairs`.
     """
     return TrainingPairs(mixed_pairs(config), config.resolution, config.seed)
 
@@ -27,27 +28,52 @@ def mixed_pairs(
 
     Args:
         config: the settings.
-        balanced: whether pairs and data sets show each of their degradations equally often, as simulators do.
+        balanced: whether each entry of `data` shows its degradations equally often, as simulators do.
         degradations: what is simulated.
 
     Raises:
-        InputError: the settings name no source, or shares that leave nothing for the photos.
+        InputError: the settings name no source, a share that is none, weights that do not fit `data`, or an entry of
+            `data` that cannot be read.
     """
     require_sources(config)
-    sources: list[tuple[PairSource, float]] = []
-    if config.pairs:
-        sources.append((FolderPairs(config.pairs, balanced=balanced), config.pair_share))
-    share = config.dataset_share / max(1, len(config.datasets))
-    sources += [(DatasetPairs(name, balanced=balanced), share) for name in config.datasets]
+    share = _data_share(config)
+    sources: list[tuple[PairSource, float]] = [
+        (open_entry(name, balanced=balanced), share * weight)
+        for name, weight in zip(config.data, _data_weights(config), strict=True)
+    ]
     if config.photos:
-        rest = 1 - sum(share for _, share in sources)
         simulated = SimulatedPairs(config.photos, broad_share=config.broad_share, degradations=degradations)
-        sources.append((simulated, rest))
+        sources.append((simulated, 1 - share))
     return MixedPairs(sources)
 
 
+def _data_share(config: TrainingConfig) -> float:
+    if not 0 <= config.data_share <= 1:
+        raise InputError(f"data_share={config.data_share} is a share: give a number from 0 to 1.")
+    if not config.data:
+        return 0.0
+    return config.data_share if config.photos else 1.0
+
+
+def _data_weights(config: TrainingConfig) -> list[float]:
+    """A weight for each entry of `data`; their sum is 1."""
+    weights = config.data_weights or [1.0] * len(config.data)
+    if len(weights) != len(config.data):
+        raise InputError(
+            f"data_weights has {len(weights)} numbers ({_listed(weights)}), data has {len(config.data)} entries "
+            f"({_listed(config.data)}); give one number for each, in the same order."
+        )
+    if config.data and not (min(weights) >= 0 and sum(weights) > 0):
+        raise InputError(f"data_weights are numbers from 0, not all 0; got {_listed(weights)}.")
+    return [weight / sum(weights) for weight in weights]
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values)) or "none"
+
+
 def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
-    """`validation_count` held-out pairs of the first source there is: photos, pairs, data sets. Always the same ones.
+    """`validation_count` held-out pairs of the photos or, without photos, of the first of `data`. Always the same ones.
 
     Raises:
         InputError: the settings name no source, or nothing in it is held out.
@@ -56,10 +82,8 @@ def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
     source: PairSource
     if config.photos:
         source = SimulatedPairs(config.photos, "validation", broad_share=config.broad_share)
-    elif config.pairs:
-        source = FolderPairs(config.pairs, "validation")
     else:
-        source = DatasetPairs(config.datasets[0], "validation")
+        source = open_entry(config.data[0], "validation")
     pairs = TrainingPairs(source, config.resolution, VALIDATION_SEED)
     return [pairs[index] for index in range(config.validation_count)]
 
@@ -70,5 +94,5 @@ def require_sources(config: TrainingConfig) -> None:
     Raises:
         InputError: there is none.
     """
-    if not (config.photos or config.pairs or config.datasets):
-        raise InputError("Nothing to train on: name --photos (clean photos), --pairs (folders of pairs) or --datasets.")
+    if not (config.photos or config.data):
+        raise InputError("Nothing to train on: name --photos (clean photos) or --data (pairs, data sets), or both.")

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets.data_files import DataFilesDict, sanitize_patterns
 from datasets.load import DatasetModule
 
+from gendeg.data.gends.files import find_indices, find_shards
 from gendeg.data.gends.original import COLUMNS, ROOT_NAME, image_path, read_index
 from gendeg.data.gends.registration import BUILDER_MODULE, NAME
-from gendeg.data.gends.schema import SPLITS
 from gendeg.errors import InputError
 from gendeg.version import __version__
 
@@ -67,8 +65,7 @@ def find_root(data_dir: str | None) -> Path:
 
 def _find_files(root: Path) -> tuple[str, dict[str, list[str]]]:
     """The builder's module, and the files of each split: our shards, or the authors' index."""
-    shards = {split: sorted((root / "data").glob(f"{split}-*-of-*.parquet")) for split in SPLITS}
-    shards = {split: paths for split, paths in shards.items() if paths and not _is_index(paths[0])}
+    shards = find_shards(root)
     if not shards:
         return _ORIGINAL_BUILDER, {"train": [str(path) for path in _find_index(root)]}
     if (root / "plan.json").is_file() and not (root / "manifest.json").is_file():
@@ -78,8 +75,7 @@ def _find_files(root: Path) -> tuple[str, dict[str, list[str]]]:
 
 def _find_index(root: Path) -> list[Path]:
     """Files of the authors' index in `root` or `root/data`; the images that they speak of are there too."""
-    patterns = ("*.parquet", "*.json", "data/*.parquet", "data/*.json")
-    files = sorted(path for pattern in patterns for path in root.glob(pattern) if _is_index(path))
+    files = find_indices(root)
     if not files:
         names = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
         raise InputError(
@@ -94,13 +90,3 @@ def _find_index(root: Path) -> list[Path]:
             f"the index: the one that the authors call {ROOT_NAME}."
         )
     return files
-
-
-def _is_index(path: Path) -> bool:
-    if path.suffix == ".json":
-        with path.open("rb") as stream:
-            return b'"image_path"' in stream.read(4096)
-    try:
-        return "image_path" in pq.read_schema(path).names
-    except pa.ArrowInvalid:
-        return False

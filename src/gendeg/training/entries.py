@@ -1,0 +1,68 @@
+"""One entry of `data`: pairs, recognised by what the entry is."""
+
+from pathlib import Path
+
+from gendeg.checkpoints import HUB_NAME
+from gendeg.data.gends.files import holds_gends
+from gendeg.data.gends.registration import NAME as GENDS
+from gendeg.data.hub import is_saved
+from gendeg.data.pair_index import INDEX, list_indexed_pairs
+from gendeg.data.paired import INPUT, PairPaths, list_pairs, split_pairs
+from gendeg.data.split import split_of
+from gendeg.errors import InputError
+from gendeg.training.pairs import DatasetPairs, FilePairs, PairSource
+
+ACCEPTED = (
+    "a data set with the columns degraded, target (or clean) and degradation, such as GenDS: its folder, or its name "
+    "on the hub; a folder of pairs, <degradation>/<set>/{input,target}; an index pairs.parquet of `gendeg prepare`, or "
+    "its folder"
+)
+_TABLES = {".parquet", ".arrow", ".csv", ".json", ".jsonl", ".tar"}  # what `datasets` reads
+
+
+def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> PairSource:
+    """The pairs of one entry of `data`.
+
+    Of each kind, one scene or image in 20 is held out (see `gendeg.data.split`). Of an index and of a data set, only
+    the published split `train` is read.
+
+    Args:
+        name: a folder of pairs; an index of pairs, or its folder; the folder or hub name of a data set.
+        split: `"train"` or `"validation"`.
+        balanced: draw the degradation first, so that each is as frequent, however many pairs it has.
+
+    Raises:
+        InputError: none of these; or unreadable; or no pair belongs to the split.
+    """
+    path = Path(name)
+    if (path / INDEX).is_file() or (path.is_file() and path.suffix == ".parquet"):
+        pairs = list_indexed_pairs(path, "train")
+        return _from_files(name, split, [pair for pair in pairs if split_of(pair.scene) == split], len(pairs), balanced)
+    if _is_data_set(path):
+        return DatasetPairs(name, split, balanced=balanced)
+    if path.is_dir() and any(found.is_dir() for found in path.rglob(INPUT)):
+        found = list_pairs(path)
+        return _from_files(name, split, split_pairs(found, split), len(found), balanced)
+    if (path.is_dir() and _has_tables(path)) or (not path.exists() and (name == GENDS or HUB_NAME.fullmatch(name))):
+        return DatasetPairs(name, split, balanced=balanced)
+    what = "nothing that is known" if path.exists() else "not there"
+    raise InputError(f"data: {name} is {what}. Accepted: {ACCEPTED}. Clean photos are given with --photos.")
+
+
+def entry_label(name: str) -> str:
+    """What an entry is called in tables: the last part of its path, or its name on the hub."""
+    return name if HUB_NAME.fullmatch(name) and not Path(name).exists() else Path(name).name
+
+
+def _is_data_set(path: Path) -> bool:
+    return path.is_dir() and (is_saved(path) or holds_gends(path))
+
+
+def _has_tables(folder: Path) -> bool:
+    return any(path.suffix in _TABLES for path in folder.rglob("*"))
+
+
+def _from_files(name: str, split: str, pairs: list[PairPaths], total: int, balanced: bool) -> FilePairs:
+    if not pairs:
+        raise InputError(f"None of the {total} pairs in {name} belongs to the {split} split.")
+    return FilePairs(pairs, balanced=balanced)
