@@ -357,3 +357,26 @@ def test_figure(published, tmp_path):
     assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["haze", "motion blur"]
     figure.savefig(tmp_path / "prior.png", dpi=40)
     assert len(plot_prior(two_sets()).axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 2.5}, "n=2.5 is not a whole number"),
+        ({"n": "3"}, "n='3' is not a whole number"),
+        ({"seed": -1}, "seed=-1; give a whole number from 0"),
+        ({"seed": "a"}, "seed='a'"),
+    ],
+)
+def test_draws_that_are_no_numbers(arguments, message):
+    with pytest.raises(InputError, match=message):
+        SeverityPrior.published().sample("haze", **{"n": 1, "seed": 0, **arguments})
+
+
+def test_given_values_may_be_one_number_and_must_be_numbers():
+    prior = SeverityPrior.published()
+    assert prior.sample_sigma("haze", 0.1, 0) == prior.sample_sigma("haze", [0.1], 0)
+    with pytest.raises(InputError, match=r"mu=.*'a'.* is not a number"):
+        prior.sample_sigma("haze", ["a"], 0)
+    with pytest.raises(InputError, match="sigma=None is not a number"):
+        prior.sample_mu("haze", [None], 0)

@@ -60,6 +60,11 @@ def test_tiles_come_close_to_the_whole(tiny_restorer):
     assert 0 < (whole - tiled).abs().mean() < 0.2 / 255
 
 
+def test_a_tile_may_be_a_number_of_numpy(tiny_restorer):
+    image = torch.rand(3, 150, 150)
+    assert torch.equal(tiny_restorer.restore(image, tile=np.int64(96)), tiny_restorer.restore(image, tile=96))
+
+
 def test_tiles_are_chosen_by_memory(tiny_restorer, monkeypatch):
     image = torch.rand(3, 300, 420)
     assert torch.equal(tiny_restorer.restore(image), tiny_restorer.restore(image, tile=0))

@@ -30,6 +30,7 @@ from gendeg.pipelines.requests import (
     Generator,
     Request,
     build_requests,
+    check_embeds,
     check_guidance,
     check_latents,
     check_steps,
@@ -244,6 +245,10 @@ class GenDegPipeline(DiffusionPipeline):
         ]
 
         # 2. Text, with the severity mixed in, and none of both where guidance compares with that
+        text_shape = self.conditioner.config.num_tokens, self.conditioner.config.text_dim
+        for name, given in {"prompt_embeds": prompt_embeds, "negative_prompt_embeds": negative_prompt_embeds}.items():
+            if given is not None:
+                check_embeds(name, given, *text_shape)
         if prompt_embeds is None:
             prompt_embeds = self.encode_prompt([request.prompt for request in requests])
         embeds = self.condition(prompt_embeds, [request.severity for request in requests])

@@ -115,12 +115,28 @@ def check_latents(latents: Any, shapes: Sequence[torch.Size]) -> list[Tensor]:
         raise InputError(f"latents={latents!r}; give a tensor (B, C, h, w), or a list of tensors (C, h, w).")
     for noise, shape in zip(latents, shapes, strict=True):
         if not isinstance(noise, Tensor) or noise.shape != shape:
-            given = tuple(noise.shape) if isinstance(noise, Tensor) else repr(noise)
             raise InputError(
-                f"latents are {given} where a tensor {tuple(shape)} is needed: the shape of "
+                f"latents are {_kind(noise)} where a tensor {tuple(shape)} is needed: the shape of "
                 "pipe.prepare_images(image)[i].latents."
             )
     return list(latents)
+
+
+def check_embeds(name: str, embeds: Any, num_tokens: int, width: int) -> None:
+    """Refuse precomputed embeddings that are no tensor (n, `num_tokens`, `width`).
+
+    Raises:
+        InputError: something else.
+    """
+    if not isinstance(embeds, Tensor) or embeds.ndim != 3 or embeds.shape[1:] != (num_tokens, width):
+        raise InputError(
+            f"{name} is {_kind(embeds)}; give a tensor (n, {num_tokens}, {width}) as encode_prompt or null_embeds of "
+            "this pipeline returns."
+        )
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__name__} {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
 
 
 def _complete_severity(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gendeg.arguments import read_float, read_int
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors.files import read_prior, write_prior
@@ -46,7 +47,7 @@ class SeverityPrior:
     ):
         if mode not in MODES:
             raise InputError(f"mode={mode!r} is not one of {', '.join(map(repr, MODES))}.")
-        if not 0 <= random_fraction <= 1:
+        if not 0 <= read_float("random_fraction", random_fraction) <= 1:
             raise InputError(f"random_fraction={random_fraction} is not in [0, 1].")
         if not statistics:
             raise InputError("A prior needs the statistics of at least one degradation.")
@@ -190,11 +191,12 @@ class SeverityPrior:
             Array (n, 2): mu in [0, 0.7] and sigma in [0, 0.4], always feasible together.
 
         Raises:
-            InputError: the prior does not know the degradation, or `n` is negative.
+            InputError: the prior does not know the degradation, `n` is no number of draws, or `seed` no seed.
         """
-        if n < 0:
-            raise InputError(f"n={n}; give the number of draws, 0 or more.")
-        return self._samplers[self._known(degradation)].draw(n, np.random.default_rng(seed))
+        number = read_int("n", n)
+        if number < 0:
+            raise InputError(f"n={number}; give the number of draws, 0 or more.")
+        return self._samplers[self._known(degradation)].draw(number, _random(seed))
 
     def transform(self, degradation: Any, uniforms: np.ndarray) -> SeverityDraws:
         """Turn uniform numbers into severities: the draws of `sample`, from randomness of the caller's.
@@ -218,10 +220,10 @@ class SeverityPrior:
         Returns:
             Feasible sigmas, (N,).
         """
-        values = np.asarray(mu, dtype=np.float64)
+        values = np.array([read_float("mu", value) for value in np.atleast_1d(mu)])
         for value in values:
-            check_severity(float(value), None)
-        return self._samplers[self._known(degradation)].sigma_given_mu(values, np.random.default_rng(seed))
+            check_severity(value, None)
+        return self._samplers[self._known(degradation)].sigma_given_mu(values, _random(seed))
 
     def sample_mu(self, degradation: Any, sigma: Any, seed: Seed) -> np.ndarray:
         """Draw a mu for each given sigma.
@@ -233,10 +235,10 @@ class SeverityPrior:
         Returns:
             Feasible mus, (N,).
         """
-        values = np.asarray(sigma, dtype=np.float64)
+        values = np.array([read_float("sigma", value) for value in np.atleast_1d(sigma)])
         for value in values:
-            check_severity(None, float(value))
-        return self._samplers[self._known(degradation)].mu_given_sigma(values, np.random.default_rng(seed))
+            check_severity(None, value)
+        return self._samplers[self._known(degradation)].mu_given_sigma(values, _random(seed))
 
     def mu_quantiles(self, degradation: Any, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of mu, over all sets as they are drawn.
@@ -268,3 +270,10 @@ class SeverityPrior:
             known = ", ".join(map(str, self.statistics))
             raise InputError(f"This prior knows {known}, not {name}; use another prior or give mu and sigma.")
         return name
+
+
+def _random(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"seed={seed!r}; give a whole number from 0, or a generator of NumPy.") from error
