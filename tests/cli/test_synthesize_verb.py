@@ -49,7 +49,7 @@ def test_dry_run_makes_nothing(gendeg, photo_folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "3 scenes" in result.stdout
     assert "18 rows" in result.stdout
-    assert "a row: " in result.stdout
+    assert "each row to make: " in result.stdout
     assert "broken.png" in result.stderr
     assert not (tmp_path / "gends").exists()
 

@@ -9,9 +9,9 @@ import pytest
 
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
+from gendeg.synthesis.photos import open_scene
 from gendeg.synthesis.scenes import index_scenes
 from gendeg.synthesis.sources import DatasetSource, FolderSource, TableSource, open_source
-from gendeg.synthesis.work import open_scene
 
 
 def test_ids_follow_content_not_names(small_photos, tmp_path):

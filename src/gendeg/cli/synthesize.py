@@ -26,6 +26,14 @@ def synthesize(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.")] = Path("gends"),
     seed: Seed = 0,
+    existing: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Pairs that exist already: an index that gendeg prepare wrote, or a folder "
+            "<degradation>/<set>/{input,target}/; may be repeated. Its training pairs become part of the data set, and "
+            "their clean images are degraded as the photos are.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, and an estimate of time and disk; make nothing.")
     ] = False,
@@ -143,10 +151,18 @@ def synthesize(
         gendeg synthesize photos/ --output gends/ --backend simulator
         gendeg synthesize photos/ --output gends/ --captions Salesforce/blip2-opt-2.7b
 
+    With the training pairs of published data sets, as the paper's GenDS, with or without further photos:
+
+        gendeg prepare Rain13K data/Rain13K/ -o data/pairs.parquet
+        gendeg synthesize photos/ --existing data/pairs.parquet --existing my-pairs/ --output gends/
+
     On several GPUs or machines, which all see the folders:
 
         accelerate launch --num_processes 4 -m gendeg synthesize photos/ --output gends/
         gendeg synthesize photos/ --output gends/ --engine ray
+
+    Images that cannot be used are left out and listed in .left_out.txt in the output folder; that is no failure: the
+    exit code is 0.
 
     However it is made, the same command gives the same files. Check them, and read them, with or without gendeg:
 
@@ -154,17 +170,15 @@ def synthesize(
         python -c "import datasets; print(datasets.load_dataset('gends/'))"
     """
     from gendeg.degradations import Degradation
-    from gendeg.errors import InputError
     from gendeg.synthesis.backends import BackendConfig
     from gendeg.synthesis.captioner import CaptionerConfig
     from gendeg.synthesis.config import ALL, PlanConfig
-    from gendeg.synthesis.sources import TABLE_SUFFIXES, open_source
+    from gendeg.synthesis.existing import open_sources
+    from gendeg.synthesis.sources import TABLE_SUFFIXES
 
     if verify:
         _verify(output)
         return
-    if photos is None:
-        raise InputError("Which photos? Give a folder, a table or a data set: gendeg synthesize photos/ -o gends/")
     config = PlanConfig(
         seed=seed,
         mode=mode,
@@ -190,7 +204,7 @@ def synthesize(
         precision=precision,
         device=device,
     )
-    source, captioner = open_source(photos, leave_out=output), None
+    source, captioner = open_sources(photos, existing or [], leave_out=output), None
     if captions and Path(captions).suffix.lower() in TABLE_SUFFIXES:
         source = _read_captions(source, Path(captions))
     elif captions:
@@ -223,11 +237,14 @@ def _make(
     from tqdm import tqdm
 
     from gendeg.synthesis.card import write_card
+    from gendeg.synthesis.run import LEFT_OUT
     from gendeg.synthesis.run import synthesize as make_dataset
 
+    problems: dict[str, str] = {}
     with ExitStack() as stack:
 
         def begin(progress: "Progress") -> "Report":
+            problems.update(progress.index.problems)
             if progress.leads:
                 _show_start(progress, output)
             bar = stack.enter_context(tqdm(total=progress.share, unit="row", disable=None if progress.leads else True))
@@ -248,6 +265,8 @@ def _make(
     if manifest is None:
         return False
     write_card(output, license=license)
+    if problems:
+        typer.echo(f"{len(problems)} images could not be used and were left out; {output / LEFT_OUT} lists them.")
     counts = ", ".join(f"{split} {rows} of {manifest.planned[split]}" for split, rows in manifest.rows.items())
     typer.echo(f"{output}: {counts} planned rows passed the filter. Hash {manifest.hash[:16]}.")
     typer.echo(f"Read it: datasets.load_dataset({str(output) + '/'!r}). What it holds: {output / 'README.md'}")
@@ -277,7 +296,7 @@ def _preview(source: Any, output: Path, config: Any, made_by: Any, captioner: An
     from gendeg.synthesis.captions import known_captions
     from gendeg.synthesis.job import Job
     from gendeg.synthesis.plan import make_plan
-    from gendeg.synthesis.report import describe_cost, describe_plan, describe_scenes, measure_cost
+    from gendeg.synthesis.report import describe_costs, describe_plan, describe_scenes
     from gendeg.synthesis.run import NOTES
     from gendeg.synthesis.scenes import index_scenes
 
@@ -287,10 +306,9 @@ def _preview(source: Any, output: Path, config: Any, made_by: Any, captioner: An
     if captioner is not None:
         batches = known_captions(index.scenes, captioner, output)[1]
         typer.echo(f"{captioner.name} describes {sum(map(len, batches))} of them first, which is not estimated here")
-    plan = make_plan(index.scenes, config)
+    plan = make_plan(index.scenes, config, index.existing.pairs)
     typer.echo(describe_plan(plan))
-    cost = measure_cost(Job(plan, source, made_by, output), load_backend(made_by))
-    typer.echo(f"\n{describe_cost(cost, len(plan))}")
+    typer.echo(f"\n{describe_costs(Job(plan, source, made_by, output), load_backend(made_by))}")
 
 
 def _verify(output: Path) -> None:

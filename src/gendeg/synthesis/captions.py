@@ -14,9 +14,9 @@ from gendeg.errors import InputError
 from gendeg.synthesis.captioner import Captioner, CaptionerConfig
 from gendeg.synthesis.lock import lock_folder
 from gendeg.synthesis.notes import add_notes, read_notes
+from gendeg.synthesis.photos import open_scene
 from gendeg.synthesis.scenes import Scene
-from gendeg.synthesis.sources import CAPTION, IMAGE, DatasetSource, Entry, PhotoSource, read_table
-from gendeg.synthesis.work import open_scene
+from gendeg.synthesis.sources import CAPTION, IMAGE, DatasetSource, Entry, ListedPair, PhotoSource, read_table
 
 NOTES = ".captions.jsonl"  # in the output folder: [captioner, scene id, caption]
 BATCH_SIZE = 16  # photos described together
@@ -56,6 +56,10 @@ class CaptionedSource(PhotoSource):
         for entry in self.source.entries():
             found = self._captions.get(os.path.realpath(entry.location))
             yield replace(entry, caption=entry.caption or found)
+
+    def pairs(self) -> Sequence[ListedPair]:
+        """The source's pairs; their clean images are photos."""
+        return self.source.pairs()
 
     def read(self, location: str) -> bytes:
         """The image file of one photo."""

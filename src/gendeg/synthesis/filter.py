@@ -62,13 +62,23 @@ def judge(image: PIL.Image.Image, achieved: Severity, thresholds: Thresholds) ->
     mu, spread = float(achieved.mu), flatness(image)
     if spread < FLAT:
         return f"flat: standard deviation {spread:.5f}"
-    if mu < UNCHANGED:
-        return f"unchanged: mu {mu:.5f}"
+    if reason := judge_existing(achieved):
+        return reason
     if mu < thresholds.low:
         return f"too weak: mu {mu:.4f} below {thresholds.low:g}"
     if mu > thresholds.high:
         return f"too strong: mu {mu:.4f} above {thresholds.high:g}"
     return ""
+
+
+def judge_existing(achieved: Severity) -> str:
+    """The reason to reject an existing pair: nothing happened to it. How strong and how flat it is, is its own affair.
+
+    Returns:
+        `"unchanged: ..."`, with the number, or `""`.
+    """
+    mu = float(achieved.mu)
+    return f"unchanged: mu {mu:.5f}" if mu < UNCHANGED else ""
 
 
 def flatness(image: PIL.Image.Image) -> float:

@@ -4,7 +4,7 @@ A row depends on its key (seed, scene, degradation, variant) alone, so rows stay
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from gendeg.degradations import Degradation, Mixture, build_prompt
 from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior
 from gendeg.synthesis.config import PlanConfig
+from gendeg.synthesis.existing import ExistingPair
 from gendeg.synthesis.keyed import keyed_fraction, keyed_uniforms, row_key
 from gendeg.synthesis.scenes import Scene
 from gendeg.synthesis.shards import Shard, cut_shards
@@ -52,9 +53,24 @@ class PlannedRow:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExistingRow:
+    """One pair to take in as it is.
+
+    Attributes:
+        number: of the row in the plan of its split.
+        scene: its clean image.
+        pair: the rest of it.
+    """
+
+    number: int
+    scene: Scene
+    pair: ExistingPair
+
+
 @dataclass(frozen=True)
 class Columns:
-    """The rows of a split, one array per column, all (N,).
+    """The rows to make of a split, one array per column, all (N,).
 
     Attributes:
         scene: index of the scene.
@@ -84,19 +100,22 @@ class Plan:
     Attributes:
         config: what it was made with.
         scenes: the clean photos.
-        splits: the rows of each split that has any, all rows of a scene one after the other.
+        splits: the rows to make of each split that has any, all rows of a scene one after the other.
         source_names: names of the source sets of each degradation.
+        existing: the existing pairs of each split; their rows come before those to make.
     """
 
     config: PlanConfig
     scenes: Sequence[Scene]
     splits: dict[str, Columns]
     source_names: dict[Degradation, tuple[str, ...]]
+    existing: dict[str, list[ExistingRow]]
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of rows of each split."""
-        return {split: len(columns) for split, columns in self.splits.items()}
+        """Number of rows of each split that has any."""
+        sizes = {split: self.first_to_make(split) + len(self.splits.get(split, ())) for split in SPLITS}
+        return {split: size for split, size in sizes.items() if size}
 
     def __len__(self) -> int:
         return sum(self.sizes.values())
@@ -105,54 +124,70 @@ class Plan:
         """The plan cut into units of work."""
         return cut_shards(self.sizes, self.config.rows_per_shard)
 
-    def rows(self, shard: Shard) -> Iterator[PlannedRow]:
-        """The rows of a shard, in order."""
-        columns = self.splits[shard.split]
-        for number in range(shard.start, shard.stop):
-            yield self._row(columns, number)
+    def first_to_make(self, split: str) -> int:
+        """Number of the first row to make; those before it are existing pairs."""
+        return len(self.existing.get(split, ()))
 
-    def _row(self, columns: Columns, number: int) -> PlannedRow:
-        scene = self.scenes[columns.scene[number]]
-        degradation = list(Degradation)[columns.degradation[number]]
-        source_set = self.source_names[degradation][columns.source[number]]
+    def existing_rows(self, shard: Shard) -> Sequence[ExistingRow]:
+        """The existing pairs of a shard, which come first."""
+        return self.existing.get(shard.split, [])[shard.start : shard.stop]
+
+    def rows(self, shard: Shard) -> Iterator[PlannedRow]:
+        """The rows to make of a shard, in order."""
+        first = self.first_to_make(shard.split)
+        for number in range(max(shard.start, first), shard.stop):
+            yield self._row(self.splits[shard.split], number - first, number)
+
+    def _row(self, columns: Columns, index: int, number: int) -> PlannedRow:
+        scene = self.scenes[columns.scene[index]]
+        degradation = list(Degradation)[columns.degradation[index]]
+        source_set = self.source_names[degradation][columns.source[index]]
         mixture = MIXTURES.get((degradation, source_set), (degradation,))
         return PlannedRow(
             number=number,
             scene=scene,
             mixture=mixture,
             source_set=source_set,
-            mu=float(columns.mu[number]),
-            sigma=float(columns.sigma[number]),
-            at_random=bool(columns.at_random[number]),
+            mu=float(columns.mu[index]),
+            sigma=float(columns.sigma[index]),
+            at_random=bool(columns.at_random[index]),
             prompt=build_prompt(scene.caption, mixture),
-            key=row_key(self.config.seed, scene.id, degradation, int(columns.variant[number])),
+            key=row_key(self.config.seed, scene.id, degradation, int(columns.variant[index])),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that decides the content, as JSON values; the scenes as a checksum."""
-        return self.config.to_json() | {"scenes": len(self.scenes), "scenes_sha256": scenes_digest(self.scenes)}
+        """Everything that decides the content, as JSON values; scenes and existing pairs as checksums."""
+        pairs = [row.pair for rows in self.existing.values() for row in rows]
+        return self.config.to_json() | {
+            "scenes": len(self.scenes),
+            "scenes_sha256": scenes_digest(self.scenes),
+            "existing_pairs": len(pairs),
+            "existing_pairs_sha256": pairs_digest(pairs),
+        }
 
 
-def make_plan(scenes: Sequence[Scene], config: PlanConfig) -> Plan:
-    """Plan the degradations that each scene's source set does not have.
+def make_plan(scenes: Sequence[Scene], config: PlanConfig, pairs: Sequence[ExistingPair] = ()) -> Plan:
+    """Plan the degradations that each scene's source set does not have, beside the pairs that exist.
 
     Args:
         scenes: the clean photos, in the order of the rows.
         config: seed, prior, degradations, splits.
+        pairs: the existing pairs, in the order of their rows; those of other degradations are left out.
 
     Raises:
         InputError: nothing is left to make, or the prior does not know a degradation.
     """
     prior = config.load_prior()
     in_validation = np.array([_is_held_out(scene, config.validation_share) for scene in scenes], dtype=bool)
+    existing = _plan_existing(scenes, config, pairs)
     splits = {}
     for split, members in zip(SPLITS, (~in_validation, in_validation), strict=True):
         columns = _plan_scenes(scenes, np.flatnonzero(members), config, prior)
         if len(columns):
             splits[split] = columns
-    if not splits:
+    if not splits and not existing:
         raise InputError("Nothing to make: the source sets of all scenes have the wanted degradations already.")
-    return Plan(config, scenes, splits, {name: prior.datasets(name) for name in config.degradations})
+    return Plan(config, scenes, splits, {name: prior.datasets(name) for name in config.degradations}, existing)
 
 
 def scenes_digest(scenes: Sequence[Scene]) -> str:
@@ -162,6 +197,28 @@ def scenes_digest(scenes: Sequence[Scene]) -> str:
         parts = (scene.id, scene.group, scene.source_set, "+".join(scene.existing), scene.caption or "")
         digest.update("\0".join(parts).encode() + b"\n")
     return digest.hexdigest()
+
+
+def pairs_digest(pairs: Iterable[ExistingPair]) -> str:
+    """SHA-256 of what a plan takes from existing pairs."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update("\0".join((pair.scene_id, pair.id, "+".join(pair.mixture), pair.dataset)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _plan_existing(
+    scenes: Sequence[Scene], config: PlanConfig, pairs: Sequence[ExistingPair]
+) -> dict[str, list[ExistingRow]]:
+    """The rows of existing pairs, by split: that of their scene."""
+    by_id = {scene.id: scene for scene in scenes} if pairs else {}
+    rows: dict[str, list[ExistingRow]] = {split: [] for split in SPLITS}
+    for pair in pairs:
+        if pair.mixture[0] in config.degradations:
+            scene = by_id[pair.scene_id]
+            split = rows["validation" if _is_held_out(scene, config.validation_share) else "train"]
+            split.append(ExistingRow(len(split), scene, pair))
+    return {split: of_split for split, of_split in rows.items() if of_split}
 
 
 def _is_held_out(scene: Scene, share: float) -> bool:

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,6 +21,7 @@ BARS = " ▁▂▃▄▅▆▇█"
 HISTOGRAM_BINS = 20
 LEVELS = (5, 50, 95)  # percentiles shown
 SAMPLE_SCENES = 2  # made to measure their cost; the first also warms up
+SAMPLE_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,38 @@ def describe_scenes(index: SceneIndex) -> str:
     """One line about the photos."""
     captioned = sum(scene.caption is not None for scene in index.scenes)
     return (
-        f"{len(index.scenes)} scenes, {captioned} with a caption; left out: {index.duplicates} copies, "
-        f"{len(index.problems)} unusable photos; {index.look_alikes} scenes look like another one and share its split"
+        f"{len(index.scenes)} scenes, {captioned} with a caption; {len(index.existing.pairs)} existing pairs; "
+        f"left out: {index.duplicates + index.existing.copies} copies, {len(index.problems)} unusable images; "
+        f"{index.look_alikes} scenes look like another one and share its split"
     )
 
 
 def describe_plan(plan: Plan) -> str:
-    """Sizes, then for each degradation the number of rows, percentiles and a histogram of mu, and the source sets."""
+    """Sizes, existing pairs, then for each degradation what is to be made of it, and at which severities."""
     sizes = ", ".join(f"{size} {split}" for split, size in plan.sizes.items())
+    lines = [f"{len(plan)} rows ({sizes}) in {len(plan.shards())} shards"]
+    if plan.existing:
+        lines += ["", f"{count_existing(plan)} of them exist:", *_describe_existing(plan)]
+    return "\n".join(lines + (["", *_describe_rows_to_make(plan)] if plan.splits else []))
+
+
+def count_existing(plan: Plan) -> int:
+    """Number of existing pairs in a plan."""
+    return sum(map(len, plan.existing.values()))
+
+
+def _describe_existing(plan: Plan) -> list[str]:
+    """For each degradation, its existing pairs by data set."""
+    counts = Counter((row.pair.mixture[0], row.pair.dataset) for rows in plan.existing.values() for row in rows)
+    lines = []
+    for degradation in plan.config.degradations:
+        of_sets = [f"{dataset} {count}" for (name, dataset), count in sorted(counts.items()) if name == degradation]
+        lines += [f"{degradation}: {', '.join(of_sets)}"] if of_sets else []
+    return lines
+
+
+def _describe_rows_to_make(plan: Plan) -> list[str]:
+    """For each degradation the number of rows, percentiles and a histogram of mu, and the source sets."""
     columns = {name: _joined(plan, name) for name in ("degradation", "source", "mu", "sigma", "at_random")}
     top = float(columns["mu"].max())
     header = ["degradation", "rows", "random", *(f"mu {level} %" for level in LEVELS), "sigma 50 %"]
@@ -60,9 +86,18 @@ def describe_plan(plan: Plan) -> str:
         rows.append([degradation, str(len(mu)), str(int(columns["at_random"][chosen].sum())), *numbers, _bars(mu, top)])
         sources.append(f"{degradation}: {_shares(columns['source'][chosen], plan.source_names[degradation])}")
     table = _table([[*header, f"mu from 0 to {top:.2f}"], *rows])
-    return "\n".join(
-        [f"{len(plan)} rows ({sizes}) in {len(plan.shards())} shards", "", table, "", "Severities from:", *sources]
-    )
+    return [table, "", "Severities from:", *sources]
+
+
+def describe_costs(job: Job, backend: Backend) -> str:
+    """Time and disk for the rows to make, and for the existing pairs, from a few of each."""
+    existing = count_existing(job.plan)
+    lines = []
+    if job.plan.splits:
+        lines.append(describe_cost(measure_cost(job, backend), len(job.plan) - existing, "row to make"))
+    if existing:
+        lines.append(describe_cost(measure_existing(job, backend), existing, "existing pair"))
+    return "\n".join(lines)
 
 
 def measure_cost(job: Job, backend: Backend) -> Cost:
@@ -70,21 +105,30 @@ def measure_cost(job: Job, backend: Backend) -> Cost:
     split, columns = next(iter(job.plan.splits.items()))
     _, starts = np.unique(columns.scene, return_index=True)
     edges = [*starts.tolist(), len(columns)][: SAMPLE_SCENES + 1]
-    cost = Cost(0, 0)
-    with tempfile.TemporaryDirectory() as folder:
-        for start, stop in pairwise(edges):
-            shard = Shard(split, 0, 1, start, stop)
-            began = time.perf_counter()
-            record = make_shard(replace(job, folder=Path(folder)), shard, backend, lambda decided, accepted: None)
-            cost = Cost((time.perf_counter() - began) / record.planned, record.size / record.planned)
+    first = job.plan.first_to_make(split)
+    for start, stop in pairwise(edges):
+        cost = _measure_shard(job, backend, Shard(split, 0, 1, first + start, first + stop))
     return cost
 
 
-def describe_cost(cost: Cost, rows: int) -> str:
+def measure_existing(job: Job, backend: Backend) -> Cost:
+    """Take in a few existing pairs in a temporary folder, and measure that."""
+    split, rows = next(iter(job.plan.existing.items()))
+    return _measure_shard(job, backend, Shard(split, 0, 1, 0, min(len(rows), SAMPLE_PAIRS)))
+
+
+def _measure_shard(job: Job, backend: Backend, shard: Shard) -> Cost:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        record = make_shard(replace(job, folder=Path(folder)), shard, backend, lambda decided, accepted: None)
+        return Cost((time.perf_counter() - began) / record.planned, record.size / record.planned)
+
+
+def describe_cost(cost: Cost, rows: int, unit: str) -> str:
     """Time and disk for a number of rows."""
     return (
-        f"About {cost.seconds:.2f} s and {cost.size / 1e3:.0f} kB a row: {_duration(cost.seconds * rows)} with one "
-        f"worker, {_size(cost.size * rows)} on disk"
+        f"About {cost.seconds:.2f} s and {cost.size / 1e3:.0f} kB for each {unit}: {_duration(cost.seconds * rows)} "
+        f"with one worker, {_size(cost.size * rows)} on disk"
     )
 
 

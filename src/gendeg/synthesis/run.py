@@ -6,13 +6,14 @@ An engine decides where shards are made: in this process or several of this mach
 launch` or `torchrun` started, or in a Ray cluster. What is made is the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from gendeg.errors import InputError
+from gendeg.files import whole_file
 from gendeg.synthesis.backends import Backend, BackendConfig, load_backend
 from gendeg.synthesis.captioner import CaptionerConfig
 from gendeg.synthesis.captions import caption_scenes
@@ -29,6 +30,7 @@ from gendeg.synthesis.workers import make_shards_in_processes
 
 ENGINES = ("local", "ray")
 NOTES = ".scenes.jsonl"  # in the output folder: what was seen in each photo
+LEFT_OUT = ".left_out.txt"  # there, too, and hidden since it names places on this machine: what could not be used
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Progress:
     """Where a run stands when it begins to work.
 
     Attributes:
-        index: the scenes, and the photos that cannot be used.
+        index: the scenes and existing pairs, and the images that cannot be used.
         total: planned rows of the data set.
         missing: planned rows that are still to be decided.
         share: those of them that this process and its workers decide.
@@ -64,7 +66,7 @@ def synthesize(
     """Make a data set, or go on with one.
 
     Args:
-        source: clean photos.
+        source: clean photos, and pairs that exist already.
         output: folder of the data set: new, empty, or begun with the same settings.
         config: what is planned.
         backend: what makes the images.
@@ -92,11 +94,13 @@ def synthesize(
     made_by = load_backend(backend)  # before anything is written or takes long
     with ranks.leader_first():
         index = _index(source, output, captioner)
-    plan = make_plan(index.scenes, config)
+    plan = make_plan(index.scenes, config, index.existing.pairs)
     settings = plan.to_json() | {"captioner": captioner.identity if captioner else None} | made_by.to_json()
     with ranks.leader_first():
         folder = DatasetFolder.open(output, settings, plan.shards(), leader=ranks.leads)
     with folder:
+        if ranks.leads:
+            _list_problems(index.problems, output / LEFT_OUT)
         missing = folder.missing()
         ranks.wait()  # before anybody writes, so that all see the same shards missing
         share = missing[ranks.index :: ranks.count]
@@ -122,6 +126,15 @@ def _index(source: PhotoSource, output: Path, captioner: CaptionerConfig | None)
     if captioner is None:
         return index
     return replace(index, scenes=caption_scenes(index.scenes, source, captioner, output))
+
+
+def _list_problems(problems: Mapping[str, str], path: Path) -> None:
+    """Write down what could not be used, and why; no file if all could."""
+    if not problems:
+        path.unlink(missing_ok=True)
+        return
+    with whole_file(path) as temporary:
+        temporary.write_text("".join(f"{where}: {problems[where]}\n" for where in sorted(problems)), encoding="utf-8")
 
 
 def _make_shards(

@@ -1,6 +1,5 @@
 """Scenes: the unique clean photos of a data set, by content, with near-duplicates grouped."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +13,15 @@ import PIL.Image
 from gendeg.degradations import Degradation, Mixture
 from gendeg.errors import InputError
 from gendeg.imaging import to_rgb
+from gendeg.synthesis.existing import ExistingIndex, index_existing
 from gendeg.synthesis.near_duplicates import group_near_duplicates, perceptual_hash
 from gendeg.synthesis.notes import add_notes, read_notes
-from gendeg.synthesis.sources import Entry, PhotoSource
+from gendeg.synthesis.sources import Entry, PhotoSource, file_id
 
 MIN_SIDE = 16  # pixels; below this the generator refuses a photo
 DRAFT = (64, 64)  # JPEG files are decoded at about this size for the perceptual hash
 CHUNK = 2048  # photos looked at between two notes on disk
+PAIR_NOTES = ".existing.jsonl"  # beside the notes about photos: which degraded images were read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Scene:
     """One unique clean photo.
 
     Attributes:
-        id: the first 16 hexadecimal digits of the SHA-256 of the image file: stable wherever the file lies.
+        id: of the image file (see `gendeg.synthesis.sources.file_id`): stable wherever the file lies.
         location: what the photo source reads it by.
         source_set: name of the data set that the photo comes from.
         existing: degradations that this data set has pairs of already.
@@ -50,15 +51,17 @@ class SceneIndex:
 
     Attributes:
         scenes: the unique photos, by id.
-        problems: photos that cannot be used, location -> reason.
+        problems: photos, and images of existing pairs, that cannot be used, location -> reason.
         duplicates: photos whose file is that of a scene listed before.
         look_alikes: scenes that are near-duplicates of another one.
+        existing: the pairs that exist already.
     """
 
     scenes: list[Scene]
     problems: dict[str, str]
     duplicates: int
     look_alikes: int
+    existing: ExistingIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Look:
 
 
 def index_scenes(source: PhotoSource, notes: Path | None = None, workers: int = 4) -> SceneIndex:
-    """Look at all photos of a source once: identify, hash, group.
+    """Look at all photos and pairs of a source once: identify, hash, group.
 
     Args:
         source: the photos.
@@ -87,10 +90,14 @@ def index_scenes(source: PhotoSource, notes: Path | None = None, workers: int = 
     Raises:
         InputError: no usable photo, or notes that cannot be written.
     """
+    pairs = source.pairs()
+    clean = {pair.clean: "" for pair in pairs}
     found: dict[str, tuple[Entry, int]] = {}
     problems: dict[str, str] = {}
     duplicates = 0
     for entry, look in _look_at_all(source, notes, workers):
+        if entry.location in clean:
+            clean[entry.location] = look.id
         if look.problem:
             problems[entry.location] = look.problem
         elif look.id in found:
@@ -105,7 +112,10 @@ def index_scenes(source: PhotoSource, notes: Path | None = None, workers: int = 
     groups = group_near_duplicates(np.array([found[id_][1] for id_ in ids], dtype=np.uint64))
     scenes = [_scene(id_, found[id_][0], ids[group]) for id_, group in zip(ids, groups.tolist(), strict=True)]
     sizes = np.bincount(groups)
-    return SceneIndex(scenes, problems, duplicates, int(sizes[sizes > 1].sum()))
+    look_alikes = int(sizes[sizes > 1].sum())
+    usable = {location: id_ for location, id_ in clean.items() if id_}
+    existing = index_existing(pairs, usable, source, notes and notes.with_name(PAIR_NOTES), workers)
+    return SceneIndex(scenes, problems | existing.problems, duplicates, look_alikes, existing)
 
 
 def look_at(source: PhotoSource, location: str, stamp: str) -> Look:
@@ -122,12 +132,7 @@ def look_at(source: PhotoSource, location: str, stamp: str) -> Look:
         return Look(stamp, problem=str(error).splitlines()[0] if str(error) else type(error).__name__)
     if min(width, height) < MIN_SIDE:
         return Look(stamp, problem=f"{width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
-    return Look(stamp, scene_id(data), hash_)
-
-
-def scene_id(data: bytes) -> str:
-    """The id of the scene in an image file: the first 16 hexadecimal digits of the SHA-256 of its bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    return Look(stamp, file_id(data), hash_)
 
 
 def _look_at_all(source: PhotoSource, notes: Path | None, workers: int) -> Iterator[tuple[Entry, Look]]:

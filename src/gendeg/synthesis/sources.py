@@ -1,9 +1,10 @@
 """Where clean photos come from: a folder, a table, or a `datasets` data set."""
 
+import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,32 @@ class Entry:
     caption: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPair:
+    """A pair that exists already, as it is listed.
+
+    Attributes:
+        degraded, clean: what `PhotoSource.read` takes; the latter is one of the entries, too.
+        mixture: what degrades the first, the leading degradation first.
+        dataset: name of the data set that the pair comes from.
+    """
+
+    degraded: str
+    clean: str
+    mixture: Mixture
+    dataset: str
+
+
 class PhotoSource(ABC):
     """Photos that can be listed, and read one by one, in any process."""
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """All photos, in a fixed order."""
+
+    def pairs(self) -> Sequence[ListedPair]:
+        """Pairs that exist already (see `gendeg.synthesis.existing`); most sources have none."""
+        return ()
 
     @abstractmethod
     def read(self, location: str) -> bytes:
@@ -168,6 +189,11 @@ class DatasetSource(PhotoSource):
     def stamp(self, location: str) -> str:
         """The data set's fingerprint."""
         return str(self._rows._fingerprint)
+
+
+def file_id(data: bytes) -> str:
+    """The id of an image file: the first 16 hexadecimal digits of the SHA-256 of its bytes."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def open_source(name: str, leave_out: Path | None = None) -> PhotoSource:

@@ -1,6 +1,5 @@
-"""From planned rows to outcomes: open the photo, make its images, filter them, try again."""
+"""From planned rows to outcomes: open the photo, make its images, filter them, try again; or take in what exists."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -10,14 +9,14 @@ import PIL.Image
 from gendeg.data.gends.images import encode_image
 from gendeg.data.gends.schema import Row
 from gendeg.degradations import Degradation
-from gendeg.errors import DatasetError
-from gendeg.imaging import to_pil, to_rgb
+from gendeg.imaging import to_pil
 from gendeg.severity import measure_severity
 from gendeg.synthesis.backends import Backend, Made
+from gendeg.synthesis.existing_work import take_existing
 from gendeg.synthesis.filter import Thresholds, judge
 from gendeg.synthesis.keyed import noise_seed
+from gendeg.synthesis.photos import open_scene, reduce_photo
 from gendeg.synthesis.plan import Plan, PlannedRow
-from gendeg.synthesis.scenes import Scene, scene_id
 from gendeg.synthesis.shards import Shard
 from gendeg.synthesis.sources import PhotoSource
 
@@ -25,12 +24,14 @@ from gendeg.synthesis.sources import PhotoSource
 def shard_rows(plan: Plan, shard: Shard, source: PhotoSource, backend: Backend) -> Iterator[Row]:
     """Make a shard: the outcomes of its planned rows, in order, as `write_shard` takes them.
 
-    All rows of a photo are made together, and those that the filter rejects again together, so the outcomes are a
-    function of plan, backend and shard alone.
+    Existing pairs are taken as they are. All rows of a photo are made together, and those that the filter rejects again
+    together, so the outcomes are a function of plan, backend and shard alone.
 
     Raises:
-        DatasetError: a photo is gone or has changed since the plan was made.
+        DatasetError: an image file is gone or has changed since the plan was made.
     """
+    for existing in plan.existing_rows(shard):
+        yield take_existing(existing, source, plan.config)
     thresholds, encode_target = plan.config.load_thresholds(), TargetEncoder(plan.config.image_format)
     for _, group in groupby(plan.rows(shard), key=lambda row: row.scene.id):
         rows = list(group)
@@ -38,31 +39,6 @@ def shard_rows(plan: Plan, shard: Shard, source: PhotoSource, backend: Backend) 
         outcomes = _make_scene(photo, rows, backend, plan.config.attempts, thresholds, encode_target)
         for row in rows:
             yield from outcomes[row.number]
-
-
-def open_scene(source: PhotoSource, scene: Scene) -> PIL.Image.Image:
-    """The clean photo of a scene, upright 8-bit RGB.
-
-    Raises:
-        DatasetError: it is gone or has changed.
-    """
-    try:
-        data = source.read(scene.location)
-    except OSError as error:
-        raise DatasetError(f"{scene.location} is gone or cannot be read: {error}. Bring it back and go on.") from error
-    if scene_id(data) != scene.id:
-        raise DatasetError(f"{scene.location} has changed since the data set was begun. Bring back the old file.")
-    with PIL.Image.open(io.BytesIO(data)) as image:
-        return to_rgb(image)
-
-
-def reduce_photo(photo: PIL.Image.Image, short_side: int | None) -> PIL.Image.Image:
-    """Reduce a photo whose short side is longer than `short_side` pixels to it."""
-    scale = short_side / min(photo.size) if short_side is not None else 1.0
-    if scale >= 1:
-        return photo
-    size = (round(photo.width * scale), round(photo.height * scale))
-    return photo.resize(size, PIL.Image.Resampling.LANCZOS)
 
 
 class TargetEncoder:
