@@ -1,7 +1,11 @@
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from typing import ClassVar
 
 import PIL.Image
 import pyarrow
@@ -30,6 +34,11 @@ from gendeg.synthesis.run import synthesize
 from gendeg.synthesis.scenes import index_scenes
 from gendeg.synthesis.sources import FolderSource, TableSource
 
+pytestmark = pytest.mark.timeout(900)  # new processes import torch, which takes its time on a busy machine
+
+# Children are forked off a process without threads; forked off this one they may wait for its threads for ever.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["gendeg.synthesis.captions"])
 QUERIES = 4
 SIMULATOR = BackendConfig(name="simulator")
 
@@ -88,11 +97,6 @@ def scenes(small_photos):
     return index_scenes(FolderSource(small_photos)).scenes
 
 
-@pytest.fixture
-def small_batches(monkeypatch):
-    monkeypatch.setattr(captions_module, "BATCH_SIZE", 2)
-
-
 def test_blip2_describes_photos_of_any_size(blip2, photo):
     pictures = [PIL.Image.fromarray(pixels) for pixels in (photo, photo[:40, :30], 255 - photo)]
     captioner = Captioner(blip2)
@@ -132,31 +136,50 @@ def test_another_captioner_does_not_reuse_captions(scenes, small_photos, blip2, 
     assert caption_scenes(scenes, source, blip2, tmp_path) == described
 
 
-def test_an_interrupted_run_goes_on(scenes, small_photos, blip2, tmp_path, small_batches, monkeypatch):
-    source = FolderSource(small_photos)
-    whole = tmp_path / "whole"
+class CountingCaptioner(Captioner):
+    """Remembers the sizes of its batches."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def __call__(self, photos):
+        self.sizes.append(len(photos))
+        return super().__call__(photos)
+
+
+class DyingCaptioner(CountingCaptioner):
+    """Is killed with its process at the second batch."""
+
+    def __call__(self, photos):
+        if self.sizes:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(photos)
+
+
+def describe(scenes, photos, config, folder, captioner):
+    """Describe scenes in batches of two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(captions_module, "BATCH_SIZE", 2)
+        patch.setattr(captions_module, "Captioner", captioner)
+        return caption_scenes(scenes, FolderSource(photos), config, folder)
+
+
+def test_a_killed_run_goes_on(scenes, small_photos, blip2, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
-    described = caption_scenes(scenes, source, blip2, whole)
-
-    calls = []
-
-    class Stopped(Captioner):
-        def __call__(self, photos):
-            calls.append(len(photos))
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            return super().__call__(photos)
-
-    monkeypatch.setattr(captions_module, "Captioner", Stopped)
-    with pytest.raises(KeyboardInterrupt):
-        caption_scenes(scenes, source, blip2, tmp_path)
-    notes = tmp_path / NOTES
+    killed.mkdir()
+    child = PROCESSES.Process(target=describe, args=(scenes, small_photos, blip2, killed, DyingCaptioner))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    notes = killed / NOTES
     lines = [line for line in notes.read_text().split("\n") if line]
     assert len(lines) == 2
-    notes.write_text("\n".join(lines)[:-9])  # and the last note is torn
-    calls[:] = [0, 0]
-    assert caption_scenes(scenes, source, blip2, tmp_path) == described
-    assert calls[2:] == [2, 2, 1]  # the same batches again
+    notes.write_text("\n".join(lines)[:-9])  # the last note is torn
+    CountingCaptioner.sizes.clear()
+    described = describe(scenes, small_photos, blip2, killed, CountingCaptioner)
+    assert CountingCaptioner.sizes == [2, 2, 1]  # the same batches as of a run that was not killed
+    assert described == describe(scenes, small_photos, blip2, whole, Captioner)
+    assert len([line for line in notes.read_text().split("\n") if line]) == len(scenes) + 1  # and the torn one
 
 
 def test_two_runs_do_not_describe_the_same_photos(scenes, small_photos, blip2, tmp_path):

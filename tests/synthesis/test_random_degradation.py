@@ -13,6 +13,8 @@ from gendeg import RandomDegradation, SeverityPrior, measure_severity
 from gendeg.degradations import Degradation
 from gendeg.errors import ImageError, InputError, UnknownDegradationError
 
+pytestmark = pytest.mark.timeout(900)  # new processes import torch, which takes its time on a busy machine
+
 # Children are forked off a process without threads; forked off this one they may wait for its threads for ever.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["gendeg.synthesis.random_degradation"])
