@@ -60,3 +60,9 @@ def test_without_onnx_the_extra_is_named(network, tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"gendeg\[onnx\]"):
         export_onnx(network, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_local_converter_is_refused():
+    net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1], tlc_window=32)
+    with pytest.raises(InputError, match="NAFNet cannot be recorded for images of all sizes"):
+        export_program(net)
