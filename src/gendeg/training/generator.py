@@ -210,4 +210,4 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
         return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
-    return GenDegPipeline.from_pretrained(config.pipeline, **settings)
+    return GenDegPipeline.from_pretrained(str(config.pipeline), **settings)
