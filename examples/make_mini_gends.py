@@ -2,7 +2,7 @@ r"""Make the packaged mini set: eight photos that come with libraries, each in s
 
 python examples/make_mini_gends.py
 
-It is what `gendeg synthesize photos.jsonl --short-side 176 --image-format webp` makes, with a card that names the
+It is what `gendeg synthesize photos.jsonl --short-side 160 --image-format webp` makes, with a card that names the
 photographers. The old set is replaced when the new one is complete.
 """
 
@@ -119,7 +119,7 @@ def replace_folder(new: Path, output: Path) -> None:
 def main(
     output: Annotated[Path, typer.Option(help="Folder of the set; an older one is replaced.")] = OUTPUT,
     checkpoint: Annotated[str, typer.Option(help="As in gendeg synthesize.")] = "gendeg-tiny",
-    short_side: Annotated[int, typer.Option(help="Of the images, in pixels.")] = 176,
+    short_side: Annotated[int, typer.Option(help="Of the images, in pixels.")] = 160,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
 ) -> None:
     """Make the set beside its place, check it, and move it there."""
