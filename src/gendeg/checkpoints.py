@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gendeg.errors import CheckpointError, InputError, first_line
+from gendeg.errors import CheckpointError, first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name on the Hugging Face hub
 
@@ -72,14 +73,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS), (OrderedDict, _YACS_CLASS)]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _unpickle(path)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is not a checkpoint, or its pickle holds more than tensors and plain data and "
             "could run code when loaded. Ask its author for a safetensors file."
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
         reason = first_line(error)
         raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({reason})") from error
     for wrapper in _WRAPPERS:
@@ -90,6 +90,15 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
     return tensors
+
+
+def _unpickle(path: Path) -> Any:
+    with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS), (OrderedDict, _YACS_CLASS)]):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        # Text and damaged files are read as if they were a pickle's commands, with an error of any of these kinds.
+        except (LookupError, AssertionError, AttributeError, TypeError, struct.error) as error:
+            raise pickle.UnpicklingError(str(error)) from error
 
 
 def read_network(path: str | os.PathLike[str], first: str, network: str) -> dict[str, Tensor]:
@@ -137,7 +146,7 @@ def model_from_checkpoint(
     weights = read_network(path, first, model_class.__name__)
     try:
         model = model_class(**deduce_sizes(weights), **options)
-    except (KeyError, IndexError, InputError) as error:
+    except (KeyError, IndexError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not the checkpoint of a {model_class.__name__}: its sizes cannot be deduced ({error})."
         ) from error

@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 
-from gendeg import GenDegPipeline
+from gendeg import AutoRestorer, GenDegPipeline, NAFNet
 from reference import FOLDER, SPEC, original_generator, seeded_weights
 
 OPTIONS = [
@@ -76,3 +76,29 @@ def test_files_that_need_something_else_say_what(gendeg, checkpoints, tmp_path):
     assert "does not fit NAFNet" in refusal(checkpoints / "nafnet_sd.ckpt")
     torch.save({"body.weight": torch.zeros(2)}, tmp_path / "other.pth")
     assert "neither a NAFNet, a PromptIR nor a generator" in refusal(tmp_path / "other.pth")
+
+
+PUBLISHED = {  # blocks in the middle, of the encoder and of the decoder
+    "GoPro": (1, [1, 1, 1, 28], [1, 1, 1, 1]),
+    "SIDD": (12, [2, 2, 4, 8], [2, 2, 2, 2]),
+}
+WRAPPINGS = {
+    "params": lambda weights: {"params": weights},
+    "state_dict": lambda weights: {"state_dict": weights, "epoch": 3},
+    "bare": lambda weights: weights,
+    "module": lambda weights: {"params": {f"module.{name}": weight for name, weight in weights.items()}},
+    "net": lambda weights: {"state_dict": {f"net.{name}": weight for name, weight in weights.items()}},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("task", PUBLISHED)
+def test_the_sizes_of_published_networks_are_recognised(gendeg, tmp_path, task, wrapping):
+    middle, encoder, decoder = PUBLISHED[task]
+    weights = NAFNet(width=2, middle_blk_num=middle, enc_blk_nums=encoder, dec_blk_nums=decoder).state_dict()
+    torch.save(WRAPPINGS[wrapping](weights), tmp_path / "net.pth")
+    result = gendeg("convert", tmp_path / "net.pth", "-o", tmp_path / "net")
+    assert result.exit_code == 0, result.output
+    config = AutoRestorer.from_pretrained(tmp_path / "net").config
+    assert [config.width, config.middle_blk_num] == [2, middle]
+    assert [config.enc_blk_nums, config.dec_blk_nums] == [encoder, decoder]

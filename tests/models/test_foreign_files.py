@@ -55,6 +55,30 @@ def test_weights_of_odd_shapes_are_refused(load: Callable[[Path], Any], tmp_path
         load(tmp_path / "odd.pth")
 
 
+@pytest.mark.parametrize("text", ["hello", "Rate limit", "sdkfj", "<!DOCTYPE html>", "version https://git-lfs"])
+def test_text_is_no_checkpoint(text: str, tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_text(text)
+    with pytest.raises(CheckpointError, match=r"net\.pth is refused: it is not a checkpoint"):
+        read_state_dict(tmp_path / "net.pth")
+
+
+def test_an_old_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    torch.save({"params": {"weight": torch.ones(4)}}, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "whole.pth").read_bytes()
+    for length in range(len(content)):
+        (tmp_path / "cut.pth").write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"is it complete|is refused"):
+            read_state_dict(tmp_path / "cut.pth")
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_weights_without_channels_are_refused(tmp_path: Path) -> None:
+    weights = NAFNet(width=4, enc_blk_nums=[1], dec_blk_nums=[1]).state_dict()
+    torch.save(weights | {"intro.weight": torch.zeros(0, 3, 3, 3)}, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match="sizes cannot be deduced"):
+        NAFNet.from_original_checkpoint(tmp_path / "net.pth")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No checkpoint file"):
         PromptIR.from_original_checkpoint(tmp_path / "missing.pth")

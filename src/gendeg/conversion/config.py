@@ -20,7 +20,9 @@ def read_model_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CheckpointError(f"{path} cannot be read as the authors' YAML configuration. ({first_line(error)})") from error
+        raise CheckpointError(
+            f"{path} cannot be read as the authors' YAML configuration. ({first_line(error)})"
+        ) from error
     params = _section(_section(content, "model"), "params")
     if not isinstance(params, dict):
         raise CheckpointError(

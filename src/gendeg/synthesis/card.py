@@ -121,8 +121,8 @@ def _card(manifest: Manifest, statistics: Statistics, license: str, title: str, 
 _USE = """```python
 import datasets
 
-pairs = datasets.load_dataset("path/to/this/folder")          # all of it
-haze = datasets.load_dataset("path/to/this/folder", "haze")   # or: existing, generated, rain, snow, ...
+pairs = datasets.load_dataset("path/to/this/folder")  # all of it
+haze = datasets.load_dataset("path/to/this/folder", "haze")  # or: existing, generated, rain, snow, ...
 ```"""
 
 
