@@ -2,7 +2,7 @@
 
 From your own photos, degraded by the simulators, small enough for a CPU:
 
-    accelerate launch examples/train_restorer.py --config examples/configs/nafnet-tiny/restorer.yaml \
+    accelerate launch examples/train_restorer.py --config examples/configs/nafnet-tiny/restorer-start.yaml \
         --photos photos/ --output-dir runs/my-restorer
 
 The paper's restorers, on existing pairs, on a data set that a generator made, or on both:

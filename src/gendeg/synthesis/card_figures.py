@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
@@ -13,6 +15,7 @@ from gendeg.synthesis.statistics import EXAMPLES, Statistics
 
 THUMBNAIL = 192  # pixels, the longer side
 GAP = 6
+LABEL = 24  # pixels above each line, for the name of its degradation
 _REQUESTED, _ACHIEVED = "#999999", "#2a6fbb"
 
 Pair = tuple[PIL.Image.Image, PIL.Image.Image]
@@ -38,16 +41,28 @@ def draw_histograms(statistics: Statistics) -> Figure:
 
 
 def draw_contact_sheet(pairs: dict[Degradation, list[Pair]]) -> PIL.Image.Image:
-    """One line for each degradation: target, degraded, target, degraded, ..."""
-    cell = THUMBNAIL + GAP
-    width, height = 2 * EXAMPLES * cell + GAP, max(len(pairs), 1) * cell + GAP
-    sheet = PIL.Image.new("RGB", (width, height), "white")
-    for line, shown in enumerate(pairs.values()):
-        for column, image in enumerate(image for pair in shown for image in pair):
-            picture = image.copy()
-            picture.thumbnail((THUMBNAIL, THUMBNAIL))
-            sheet.paste(picture, (GAP + column * cell, GAP + line * cell))
+    """One line for each degradation, under its name: target, degraded, target, degraded, ..."""
+    heights = [LABEL + GAP + max(picture.height for picture in line) for line in map(_thumbnails, pairs.values())]
+    sheet = PIL.Image.new("RGB", (2 * EXAMPLES * (THUMBNAIL + GAP) + GAP, max(sum(heights), 1)), "white")
+    pen, font = PIL.ImageDraw.Draw(sheet), PIL.ImageFont.load_default(16)
+    for name, line, height, top in zip(pairs, pairs.values(), heights, _tops(heights), strict=True):
+        pen.text((GAP, top + 2), name.replace("_", " "), fill="black", font=font)
+        for column, picture in enumerate(_thumbnails(line)):
+            sheet.paste(picture, (GAP + column * (THUMBNAIL + GAP), top + LABEL))
     return sheet
+
+
+def _thumbnails(pairs: list[Pair]) -> list[PIL.Image.Image]:
+    """All pictures of a line, small."""
+    pictures = [image.copy() for pair in pairs for image in pair]
+    for picture in pictures:
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return pictures
+
+
+def _tops(heights: list[int]) -> list[int]:
+    """Where each line begins, from the top."""
+    return [sum(heights[:line]) for line in range(len(heights))]
 
 
 def example_pairs(folder: Path, statistics: Statistics) -> dict[Degradation, list[Pair]]:
