@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from gendeg import NAFNet
+from gendeg import AutoRestorer, NAFNet
 from gendeg.errors import InputError, MissingExtraError
 from gendeg.models import export
 from gendeg.models.export import export_onnx, export_program
@@ -66,3 +66,10 @@ def test_the_local_converter_is_refused():
     net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1], tlc_window=32)
     with pytest.raises(InputError, match="NAFNet cannot be recorded for images of all sizes"):
         export_program(net)
+
+
+def test_swin_is_refused(tmp_path):
+    net = AutoRestorer.from_config("swin-tiny")
+    with pytest.raises(InputError, match="SwinRestorer cannot be exported for images of all sizes"):
+        export_onnx(net, tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())

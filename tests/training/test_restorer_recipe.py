@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -216,9 +217,8 @@ def test_two_processes_give_the_weights_of_one_and_resume(photo_folder: Path, tm
     for name, value in expected.items():
         torch.testing.assert_close(got[name], value, atol=1e-5, rtol=1e-3)
     stopped = tmp_path / "stopped"
-    (whole / "checkpoint-0000002").rename(tmp_path / "checkpoint-0000002")
-    stopped.mkdir()
-    (tmp_path / "checkpoint-0000002").rename(stopped / "checkpoint-0000002")
+    shutil.copytree(whole / "checkpoint-0000002", stopped / "checkpoint-0000002")
+    shutil.copy(whole / "config.yaml", stopped)
     run_on_two_processes(tiny_config(photo_folder, stopped, resume=True, **settings))
     assert (stopped / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
 

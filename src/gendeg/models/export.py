@@ -16,6 +16,7 @@ from torch.fx.experimental import _config as shape_config
 from gendeg.errors import CheckpointError, InputError, MissingExtraError, first_line
 from gendeg.files import whole_file
 from gendeg.models.restorer import Restorer
+from gendeg.models.swin import SwinRestorer
 
 SMALLEST, LARGEST = 16, 2**15  # side in pixels that an exported network is for
 SHAPES = {"x": {2: Dim("height", min=SMALLEST, max=LARGEST), 3: Dim("width", min=SMALLEST, max=LARGEST)}}
@@ -38,12 +39,18 @@ def export_program(restorer: Restorer) -> ExportedProgram:
 
     Raises:
         InputError: the network cannot be recorded for all sizes. The test-time local converter cannot: its windows
-            depend on the size.
+            depend on the size. SwinRestorer is refused: the numbers of its windows, as formulas of height and width,
+            grow from block to block, so that recording even a tiny one did not end within 8 minutes.
     """
     if restorer.dtype != torch.float32 or restorer.device.type != "cpu":
         raise InputError(
             f"The restorer is in {restorer.dtype} on {restorer.device}; export it from float32 on the CPU: "
             "restorer.float().cpu()."
+        )
+    if isinstance(restorer, SwinRestorer):
+        raise InputError(
+            "SwinRestorer cannot be exported for images of all sizes: the formulas for the numbers of its windows grow "
+            "too long to be recorded. Export a NAFNet or a PromptIR, or run the SwinRestorer in PyTorch."
         )
     return _record(restorer.eval())
 
