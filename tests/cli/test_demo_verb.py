@@ -1,5 +1,6 @@
 import csv
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -12,32 +13,55 @@ def read_table(folder):
         return list(csv.DictReader(file))
 
 
-def test_demo_of_an_own_photo(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
+def decibels(image, reference):
+    difference = np.asarray(image, float) - np.asarray(reference, float)
+    return 10 * np.log10(255**2 / np.mean(difference**2))
+
+
+def test_demo_of_an_own_photo(gendeg, photo_file, tiny_pipeline_folder, tiny_restorer_folder, tiny_restorer, tmp_path):
     output = tmp_path / "demo"
-    result = gendeg("demo", photo_file, "--model", tiny_pipeline_folder, "-o", output)
+    models = ["--model", tiny_pipeline_folder, "--restorer", tiny_restorer_folder]
+    result = gendeg("demo", photo_file, *models, "-o", output)
     assert result.exit_code == 0, result.output
-    assert str(output / "contact_sheet.png") in result.output
-    assert PIL.Image.open(output / "contact_sheet.png").width > 1500
-    table = read_table(output)
+    for sheet in ("contact_sheet.png", "restored.png"):
+        assert str(output / sheet) in result.output
+        assert PIL.Image.open(output / sheet).width > 1500
+    clean, table = read_image(output / "clean.png"), read_table(output)
     assert len(table) == 12
     for row in table:
-        achieved = measure_severity(read_image(output / "clean.png"), read_image(output / row["file_name"]))
-        assert float(row["achieved_mu"]) == pytest.approx(achieved.mu, abs=1e-4)
+        degraded, restored = (read_image(output / row[column]) for column in ("file_name", "restored_file_name"))
+        assert float(row["achieved_mu"]) == pytest.approx(measure_severity(clean, degraded).mu, abs=1e-4)
+        assert np.array_equal(restored, tiny_restorer.restore(degraded))
+        before, after = decibels(degraded, clean), decibels(restored, clean)
+        assert (float(row["psnr_before"]), float(row["psnr_after"])) == pytest.approx((before, after), abs=0.01)
+        assert f"{before:.2f} dB, restored {after:.2f} dB" in result.output
     for mild, strong in zip(table[::2], table[1::2], strict=True):
         assert mild["degradation"] == strong["degradation"]
         assert float(mild["requested_mu"]) < float(strong["requested_mu"])
 
 
+def test_a_wrong_restorer_is_told_before_the_work(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
+    models = ["--model", tiny_pipeline_folder, "--restorer", "nafnet-enormous"]
+    result = gendeg("demo", photo_file, *models, "-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "No packaged checkpoint 'nafnet-enormous'" in result.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 @pytest.mark.parametrize("size", [(40, 200), (200, 40)])
-def test_contact_sheet_of_any_shape(size, tmp_path):
-    from gendeg.cli.contact_sheet import Sample, draw_contact_sheet
+def test_sheets_of_any_shape(size, tmp_path):
+    from gendeg.cli.contact_sheet import Restoration, Sample, draw_contact_sheet, draw_restored_sheet
     from gendeg.severity import Severity
 
     image = PIL.Image.new("RGB", size, "teal")
-    samples = [Sample("haze", "mild", image, Severity(0.1, 0.1), Severity(0.1, 0.1))] * 5
+    samples = [Sample("haze", "mild", image, image, Severity(0.1, 0.1), Severity(0.1, 0.1))] * 5
     figure = draw_contact_sheet(image, samples)
     assert len(figure.axes) == 6
     figure.savefig(tmp_path / "sheet.png", dpi=20)
+    figure = draw_restored_sheet([Restoration(sample, image, 20, 26) for sample in samples], "mine")
+    assert len(figure.axes) == 15
+    assert any("20.0 dB before and 26.0 dB after" in text.get_text() for text in figure.texts)
+    figure.savefig(tmp_path / "restored.png", dpi=20)
 
 
 def test_sample_photo_needs_no_network():

@@ -1,67 +1,69 @@
-"""`gendeg demo`: six degradations of a photo at two severities, with a contact sheet and a table."""
+"""`gendeg demo`: six degradations of a photo at two severities, and their restoration: two sheets and a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gendeg.cli.degrade import MODEL
+from gendeg.cli.restore import MODEL as RESTORER
 
 if TYPE_CHECKING:
     import PIL.Image
+    from matplotlib.figure import Figure
 
-    from gendeg.cli.contact_sheet import Sample
+    from gendeg.cli.contact_sheet import Restoration, Sample
+    from gendeg.models.restorer import Restorer
 
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
+CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 
 def demo(
     photo: Annotated[Path | None, typer.Argument(help="A photo of your own. [default: a sample photo]")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("gendeg-demo"),
     model: Annotated[str, typer.Option(help="As in gendeg degrade.")] = MODEL,
+    restorer: Annotated[str, typer.Option(help="As --model in gendeg restore.")] = RESTORER,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
 ) -> None:
-    """Degrade one photo in six ways, mildly and strongly: offline, on a CPU, in about a minute.
+    """Degrade one photo in six ways, mildly and strongly, and restore it: offline, on a CPU, in about a minute.
 
         gendeg demo
         gendeg demo my-photo.jpg -o my-demo/
 
-    Writes the twelve pictures, `contact_sheet.png`, and `severities.csv` with requested and achieved severities.
+    Writes the twelve degraded and the twelve restored pictures; `contact_sheet.png`, the degraded ones; `restored.png`,
+    each degraded one beside the restored one and the target; and `severities.csv` with requested and achieved
+    severities and the PSNR before and after.
     """
-    import csv
-
-    from gendeg.cli.contact_sheet import draw_contact_sheet
-    from gendeg.files import whole_file
+    from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image
 
     clean = read_image(photo) if photo else sample_photo()
+    credit = None if photo else CREDIT
+    network = _load_restorer(restorer)  # before the work, so that a wrong name is told at once
     write_image(clean, output / "clean.png")
+
     samples = []
     for sample in _degrade(clean, model, seed):
-        write_image(sample.image, output / sample.file_name)
+        write_image(sample.image, output / f"{sample.name}.png")
         samples.append(sample)
         typer.echo(
             f"{sample.degradation:12} {sample.strength:7} requested {sample.requested}; achieved {sample.achieved}"
         )
 
-    sheet, table = output / "contact_sheet.png", output / "severities.csv"
-    with whole_file(sheet) as temporary:
-        draw_contact_sheet(clean, samples, credit=None if photo else CREDIT).savefig(temporary)
-    with whole_file(table) as temporary, temporary.open("w", newline="") as file:
-        _write_table(csv.writer(file), samples)
-    typer.echo(f"\nContact sheet: {sheet}\nTable:         {table}")
-    typer.echo(f"Pictures:      {output}/")
+    typer.echo(f"\nRestored by {restorer}, PSNR against the target:")
+    restorations = []
+    for restoration in _restore(samples, network):
+        write_image(restoration.image, output / f"{restoration.sample.name}_restored.png")
+        restorations.append(restoration)
+        typer.echo(_psnr_line(restoration))
 
-
-def _write_table(writer: Any, samples: "list[Sample]") -> None:
-    writer.writerow(["file_name", "degradation", "requested_mu", "requested_sigma", "achieved_mu", "achieved_sigma"])
-    for sample in samples:
-        numbers = (sample.requested.mu, sample.requested.sigma, sample.achieved.mu, sample.achieved.sigma)
-        writer.writerow([sample.file_name, sample.degradation, *(f"{number:.5f}" for number in numbers)])
-
-
-CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
+    sheet, restored, table = (output / name for name in ("contact_sheet.png", "restored.png", "severities.csv"))
+    _write_figure(draw_contact_sheet(clean, samples, credit), sheet)
+    _write_figure(draw_restored_sheet(restorations, Path(restorer).name, credit), restored)
+    _write_table(restorations, table)
+    typer.echo(f"\nDegraded: {sheet}\nRestored: {restored}\nTable:    {table}\nPictures: {output}/")
 
 
 def sample_photo() -> "PIL.Image.Image":
@@ -88,4 +90,62 @@ def _degrade(clean: "PIL.Image.Image", model: str, seed: int) -> "Iterator[Sampl
         sigmas = prior.sigma_quantiles(degradation, [0.5])[severity_bins(mus, MU_RANGE), 0]
         for strength, mu, sigma in zip(STRENGTHS, mus, sigmas, strict=True):
             out = pipe(prepared, degradation, float(mu), float(sigma), generator=torch.Generator().manual_seed(seed))
-            yield Sample(degradation.value, strength, out.images[0], out.requested[0], out.achieved[0])
+            images = out.images[0], out.targets[0]
+            yield Sample(degradation.value, strength, *images, out.requested[0], out.achieved[0])
+
+
+def _load_restorer(restorer: str) -> "Restorer":
+    from gendeg import AutoRestorer
+    from gendeg.models.loading import find_model, quiet_libraries, to_device
+
+    quiet_libraries()
+    return to_device(AutoRestorer.from_pretrained(find_model(restorer)), None)
+
+
+def _restore(samples: "Sequence[Sample]", network: "Restorer") -> "Iterator[Restoration]":
+    from gendeg.cli.contact_sheet import Restoration
+    from gendeg.imaging import to_tensor
+    from gendeg.training.metrics import psnr
+
+    for sample in samples:
+        restored = network.restore(sample.image)
+        target = to_tensor(sample.target)
+        before, after = (psnr(to_tensor(image), target) for image in (sample.image, restored))
+        yield Restoration(sample, restored, before, after)
+
+
+def _psnr_line(restoration: "Restoration") -> str:
+    sample, before, after = restoration.sample, restoration.psnr_before, restoration.psnr
+    name = f"{sample.degradation:12} {sample.strength:7}"
+    return f"{name} {before:5.2f} dB, restored {after:5.2f} dB ({after - before:+.2f})"
+
+
+def _write_figure(figure: "Figure", path: Path) -> None:
+    from gendeg.files import whole_file
+
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _write_table(restorations: "Sequence[Restoration]", path: Path) -> None:
+    import csv
+
+    from gendeg.files import whole_file
+
+    numbers = ["requested_mu", "requested_sigma", "achieved_mu", "achieved_sigma", "psnr_before", "psnr_after"]
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "restored_file_name", "degradation", *numbers])
+        for one in restorations:
+            sample = one.sample
+            severities = (sample.requested.mu, sample.requested.sigma, sample.achieved.mu, sample.achieved.sigma)
+            writer.writerow(
+                [
+                    f"{sample.name}.png",
+                    f"{sample.name}_restored.png",
+                    sample.degradation,
+                    *(f"{number:.5f}" for number in severities),
+                    f"{one.psnr_before:.2f}",
+                    f"{one.psnr:.2f}",
+                ]
+            )
