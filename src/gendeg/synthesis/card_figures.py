@@ -45,7 +45,7 @@ def draw_contact_sheet(pairs: dict[Degradation, list[Pair]]) -> PIL.Image.Image:
     heights = [LABEL + GAP + max(picture.height for picture in line) for line in map(_thumbnails, pairs.values())]
     sheet = PIL.Image.new("RGB", (2 * EXAMPLES * (THUMBNAIL + GAP) + GAP, max(sum(heights), 1)), "white")
     pen, font = PIL.ImageDraw.Draw(sheet), PIL.ImageFont.load_default(16)
-    for name, line, height, top in zip(pairs, pairs.values(), heights, _tops(heights), strict=True):
+    for name, line, top in zip(pairs, pairs.values(), _tops(heights), strict=True):
         pen.text((GAP, top + 2), name.replace("_", " "), fill="black", font=font)
         for column, picture in enumerate(_thumbnails(line)):
             sheet.paste(picture, (GAP + column * (THUMBNAIL + GAP), top + LABEL))
