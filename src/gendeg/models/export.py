@@ -39,8 +39,7 @@ def export_program(restorer: Restorer) -> ExportedProgram:
 
     Raises:
         InputError: the network cannot be recorded for all sizes. The test-time local converter cannot: its windows
-            depend on the size. SwinRestorer is refused: the numbers of its windows, as formulas of height and width,
-            grow from block to block, so that recording even a tiny one did not end within 8 minutes.
+            depend on the size. SwinRestorer is refused: recording it for all sizes has not been seen to end.
     """
     if restorer.dtype != torch.float32 or restorer.device.type != "cpu":
         raise InputError(
@@ -49,8 +48,8 @@ def export_program(restorer: Restorer) -> ExportedProgram:
         )
     if isinstance(restorer, SwinRestorer):
         raise InputError(
-            "SwinRestorer cannot be exported for images of all sizes: the formulas for the numbers of its windows grow "
-            "too long to be recorded. Export a NAFNet or a PromptIR, or run the SwinRestorer in PyTorch."
+            "SwinRestorer cannot be exported for images of all sizes: recording it is not known to end. "
+            "Export a NAFNet or a PromptIR, or run the SwinRestorer in PyTorch."
         )
     return _record(restorer.eval())
 
