@@ -1,8 +1,11 @@
 import json
 
 import datasets
+import PIL.Image
 import pytest
 
+from gendeg.degradations import Degradation
+from gendeg.imaging import find_images
 from gendeg.synthesis.manifest import Manifest
 
 SIMULATOR = ("--backend", "simulator")
@@ -64,6 +67,29 @@ def test_captions_from_a_table(gendeg, photo_folder, tmp_path):
     assert "1 images of" in result.stderr
     rows = [row for split in datasets.load_dataset(str(tmp_path / "gends")).values() for row in split]
     assert "a woman, in hazy conditions" in {row["prompt"] for row in rows}
+
+
+def test_existing_pairs_from_an_index(gendeg, photo_folder, tmp_path):
+    """Published pairs are prepared, then become rows beside those that are made of their clean images."""
+    for part in ("input", "target"):
+        (tmp_path / "pairs" / "haze" / "Foggy" / part).mkdir(parents=True)
+    for path in find_images(photo_folder):
+        clean = PIL.Image.open(path).convert("RGB")
+        clean.save(tmp_path / "pairs/haze/Foggy/target" / f"{path.stem}.png")
+        clean.point(lambda value: value // 2 + 100).save(tmp_path / "pairs/haze/Foggy/input" / f"{path.stem}.png")
+    index, output = tmp_path / "pairs.parquet", tmp_path / "gends"
+    prepared = gendeg("prepare", "folders", tmp_path / "pairs", "--category", "synthetic", "-o", index)
+    assert prepared.exit_code == 0, prepared.output
+    (tmp_path / "pairs/haze/Foggy/input/a.png").write_bytes(b"")
+    result = gendeg("synthesize", "--existing", index, "-o", output, *SIMULATOR, "-d", "haze", "-d", "low_light")
+    assert result.exit_code == 0, result.output
+    rows = [row for split in datasets.load_dataset(str(output)).values() for row in split]
+    assert sorted((row["origin"], row["degradation"]) for row in rows) == [
+        ("existing", list(Degradation).index("haze")),
+        ("existing", list(Degradation).index("haze")),
+        *[("generated", list(Degradation).index("low_light"))] * 3,
+    ]
+    assert gendeg("synthesize", "--verify", "-o", output).exit_code == 0
 
 
 def test_dry_run_makes_no_captions(gendeg, photo_folder, tmp_path):

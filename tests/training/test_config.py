@@ -63,8 +63,7 @@ def test_broken_settings_file(tmp_path: Path, content: str, message: str) -> Non
         ("gendeg-tiny/scm.yaml", SCMConfig),
         ("stable-diffusion/generator.yaml", GeneratorConfig),
         ("stable-diffusion/scm.yaml", SCMConfig),
-        ("nafnet-tiny/restorer-start.yaml", RestorerConfig),
-        ("nafnet-tiny/restorer.yaml", RestorerConfig),
+        *[(f"nafnet-tiny/{path.name}", RestorerConfig) for path in sorted((CONFIGS / "nafnet-tiny").iterdir())],
         *[(f"restorers/{path.name}", RestorerConfig) for path in sorted((CONFIGS / "restorers").iterdir())],
     ],
 )
