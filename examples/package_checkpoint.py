@@ -30,9 +30,10 @@ def save_pipeline(source: Path, target: Path, dtype: torch.dtype) -> None:
     pipe.save_pretrained(target)
 
 
-def save_restorer(source: Path, target: Path, dtype: torch.dtype) -> None:
+def save_restorer(source: Path, target: Path, dtype: torch.dtype, tlc_window: int | None) -> None:
     """Write a restorer's weights as safetensors."""
-    AutoRestorer.from_pretrained(source).to(dtype).save_pretrained(target)
+    options = {} if tlc_window is None else {"tlc_window": tlc_window}
+    AutoRestorer.from_pretrained(source, **options).to(dtype).save_pretrained(target)
 
 
 def clean_configs(folder: Path) -> None:
@@ -58,6 +59,7 @@ def main(
     pipeline: Annotated[Path | None, typer.Option(help="Folder of the trained pipeline.")] = None,
     restorer: Annotated[Path | None, typer.Option(help="Folder of the trained restorer.")] = None,
     dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
+    tlc_window: Annotated[int | None, typer.Option(help="Of a NAFNet that was trained on crops of this side.")] = None,
 ) -> None:
     """Write the weights as safetensors, and a clean configuration."""
     source = pipeline or restorer
@@ -65,7 +67,10 @@ def main(
         raise typer.BadParameter("give either --pipeline or --restorer, and --dtype float16 or float32")
     temporary = output.with_name(f"{output.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was stopped
-    (save_pipeline if pipeline else save_restorer)(source, temporary, DTYPES[dtype])
+    if pipeline:
+        save_pipeline(source, temporary, DTYPES[dtype])
+    else:
+        save_restorer(source, temporary, DTYPES[dtype], tlc_window)
     clean_configs(temporary)
     copy_card(source, output, temporary)
     shutil.rmtree(output, ignore_errors=True)

@@ -90,7 +90,7 @@ def test_list(gendeg):
         (["Gropo", "."], "Did you mean GoPro?"),
         (["GoPro", "nowhere"], "is not a folder"),
         (["GoPro", ".", "-d", "haze"], "are for folders"),
-        (["folders", "."], "Say real or synthetic"),
+        (["folders", "nowhere"], "There is no folder"),
     ],
 )
 def test_bad_arguments(gendeg, arguments, message, tmp_path, monkeypatch):

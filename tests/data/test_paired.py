@@ -36,7 +36,7 @@ def test_root_may_be_the_set_or_the_degradation_itself(tmp_path: Path) -> None:
     assert list_pairs(tmp_path / "haze")[0].mixture == (Degradation.HAZE,)
     write_pair(tmp_path / "plain")
     assert list_pairs(tmp_path / "plain", "snow")[0].mixture == (Degradation.SNOW,)
-    with pytest.raises(InputError, match="pass `degradation`"):
+    with pytest.raises(InputError, match="give the degradation"):
         list_pairs(tmp_path / "plain")
 
 

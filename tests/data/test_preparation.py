@@ -10,6 +10,7 @@ import pytest
 
 from gendeg.data import measuring
 from gendeg.data.layouts import find_layout, find_pairs, find_plain_pairs
+from gendeg.data.layouts.plain import list_training_pairs
 from gendeg.data.measuring import SeverityLog, measure_pairs
 from gendeg.data.pair_index import DatasetPair, IndexedPair, read_index, write_index
 from gendeg.data.preparation import prepare_index
@@ -162,11 +163,42 @@ def test_plain_folders(tmp_path: Path) -> None:
         for pair in find_plain_pairs(tmp_path, "real")
     ]
     assert rows == [
-        ("mine", "haze", "real", "train", "target/park/1"),
-        ("test", "haze", "real", "test", "target/2"),
+        ("mine", "haze", "real", "train", "target/park/1.png"),
+        ("haze", "haze", "real", "test", "target/2.png"),
     ]
-    with pytest.raises(InputError, match=r"Say real or synthetic; got None"):
+    assert [pair.split for pair in find_plain_pairs(tmp_path / "haze/test", "real", "haze")] == ["test"]
+    with pytest.raises(InputError, match=r"--category\), real or synthetic; got None"):
         find_plain_pairs(tmp_path, None)
+    with pytest.raises(InputError, match="There is no folder"):
+        find_plain_pairs(tmp_path / "nowhere", None)
+
+
+def test_training_pairs_leave_test_folders_alone(tmp_path: Path) -> None:
+    for place in (
+        "haze/mine/train/input/1",
+        "haze/mine/train/target/1",
+        "haze/mine/test/input/2",
+        "haze/mine/test/target/2",
+    ):
+        write_grey(tmp_path / f"{place}.png", 0)
+    assert [(pair.dataset, pair.degraded.name) for pair in list_training_pairs(tmp_path)] == [("mine", "1.png")]
+    (tmp_path / "haze").rename(tmp_path / "test").joinpath("mine").rename(tmp_path / "test" / "haze")
+    with pytest.raises(InputError, match="no training pairs"):
+        list_training_pairs(tmp_path / "test")
+
+
+def test_changed_images_of_other_pairs_are_measured_again(pairs: list[DatasetPair], tmp_path: Path) -> None:
+    """An index that is written for some pairs is newer than the images of all others, changed or not."""
+    index = tmp_path / "pairs.parquet"
+    first, *others = sorted(pairs, key=lambda pair: pair.split == "test")
+    prepare_index([first], index)
+    write_grey(first.degraded, 0)
+    later = index.stat().st_mtime + 10
+    os.utime(first.degraded, (later, later))
+    assert prepare_index(others, index).measured == len(pairs)
+    mu = {row.degraded: row.mu for row in read_index(index)}
+    assert mu[first.degraded] == pytest.approx(100 / 255)
+    assert len(mu) == len(pairs)
 
 
 def test_a_prior_takes_the_severities_of_an_index(

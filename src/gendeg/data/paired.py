@@ -42,11 +42,13 @@ def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -
         Pairs sorted by path. Suffixes may differ between input and target.
 
     Raises:
-        InputError: no `input` folder, an input without target, images that differ in suffix only, or a folder that
-            names no degradation.
+        InputError: no such folder, no `input` folder in it, an input without target, images that differ in suffix
+            only, or a folder that names no degradation.
         ImageError: an `input` folder without images.
     """
     root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"There is no folder {root}.")
     inputs = sorted(path for path in root.rglob(INPUT) if path.is_dir())
     if not inputs:
         raise InputError(
@@ -81,7 +83,7 @@ def _mixture_from_path(inputs: Path, root: Path) -> Mixture:
             return parse_mixture(name)
         except UnknownDegradationError:
             continue
-    raise InputError(f"No folder on the way to {inputs} is named after a degradation; pass `degradation`.")
+    raise InputError(f"No folder on the way to {inputs} is named after a degradation; give the degradation.")
 
 
 def split_pairs(pairs: list[PairPaths], split: str) -> list[PairPaths]:

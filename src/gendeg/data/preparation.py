@@ -38,7 +38,7 @@ def prepare_index(
     """Measure pairs and write them into an index.
 
     Rows of the index that are about other pairs stay. A pair that the index or an interrupted run has measured is not
-    measured again, unless an image of it is newer.
+    measured again, unless an image of it is newer; then it is, be it asked for or not, as the new index will be newer.
 
     Args:
         pairs: what to measure.
@@ -56,6 +56,7 @@ def prepare_index(
     old = _rows(index)
     if overwrite:
         log.remove()
+    pairs = [*pairs, *_changed(index, old, pairs)]
     known = {} if overwrite else _up_to_date(index, old) | _up_to_date(log.path, _logged(log, pairs))
     waiting = [pair for pair in pairs if pair_key(pair) not in known]
     for _ in range(len(pairs) - len(waiting)):
@@ -89,6 +90,19 @@ def _row(pair: DatasetPair, severity: tuple[float, float]) -> IndexedPair:
 def _logged(log: SeverityLog, pairs: Sequence[DatasetPair]) -> list[IndexedPair]:
     measured = log.read()
     return [_row(pair, measured[pair_key(pair)]) for pair in pairs if pair_key(pair) in measured]
+
+
+def _changed(index: Path, rows: Sequence[IndexedPair], asked: Sequence[DatasetPair]) -> list[DatasetPair]:
+    """The other pairs of an index, of which an image is newer than the index. Of missing images nothing is known."""
+    others = {pair_key(row): row for row in rows if row.degraded.is_file() and row.clean.is_file()}
+    for pair in asked:
+        others.pop(pair_key(pair), None)
+    old = _up_to_date(index, list(others.values()))
+    return [_unmeasured(row) for key, row in others.items() if key not in old]
+
+
+def _unmeasured(row: IndexedPair) -> DatasetPair:
+    return DatasetPair(row.degraded, row.clean, row.mixture, row.dataset, row.category, row.split, row.scene)
 
 
 def _up_to_date(record: Path, rows: Sequence[IndexedPair]) -> dict[Key, tuple[float, float]]:

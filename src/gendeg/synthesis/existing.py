@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from gendeg.data.layouts.plain import find_plain_pairs
-from gendeg.data.pair_index import INDEX, REAL, list_indexed_pairs
+from gendeg.data.layouts.plain import list_training_pairs
 from gendeg.degradations import Mixture
 from gendeg.errors import InputError, first_line
 from gendeg.synthesis.notes import add_notes, read_notes
 from gendeg.synthesis.sources import Entry, FileSource, ListedPair, PhotoSource, file_id, open_source
 
-TRAIN = "train"  # published splits other than this one are there to be tested on
 CHUNK = 2048  # files read between two notes on disk
 
 
@@ -90,18 +88,14 @@ def open_sources(photos: str | None, existing: Sequence[Path], leave_out: Path |
 
 
 def list_existing(path: Path) -> list[ListedPair]:
-    """The training pairs of an index, or of a folder (see `gendeg.data.layouts.plain.find_plain_pairs`).
+    """The training pairs of an index, or of a folder (see `gendeg.data.layouts.plain.list_training_pairs`).
 
     Raises:
         InputError: neither, or without training pairs.
     """
-    if path.is_dir() and not (path / INDEX).is_file():
-        pairs = [pair for pair in find_plain_pairs(path, REAL) if pair.split == TRAIN]  # its category is not used
-    else:
-        pairs = [*list_indexed_pairs(path, TRAIN)]
     return [
         ListedPair(str(pair.degraded.absolute()), str(pair.clean.absolute()), pair.mixture, pair.dataset)
-        for pair in pairs
+        for pair in list_training_pairs(path)
     ]
 
 

@@ -6,8 +6,9 @@ from gendeg.checkpoints import HUB_NAME
 from gendeg.data.gends.files import holds_gends
 from gendeg.data.gends.registration import NAME as GENDS
 from gendeg.data.hub import is_saved
-from gendeg.data.pair_index import INDEX, list_indexed_pairs
-from gendeg.data.paired import INPUT, PairPaths, list_pairs, split_pairs
+from gendeg.data.layouts.plain import list_training_pairs
+from gendeg.data.pair_index import INDEX, DatasetPair
+from gendeg.data.paired import INPUT
 from gendeg.data.split import split_of
 from gendeg.errors import InputError
 from gendeg.training.pairs import DatasetPairs, FilePairs, PairSource
@@ -23,8 +24,8 @@ _TABLES = {".parquet", ".arrow", ".csv", ".json", ".jsonl", ".tar"}  # what `dat
 def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> PairSource:
     """The pairs of one entry of `data`.
 
-    Of each kind, one scene or image in 20 is held out (see `gendeg.data.split`). Of an index and of a data set, only
-    the published split `train` is read.
+    Of each kind, one scene or image in 20 is held out (see `gendeg.data.split`). Only the published split `train` is
+    read, of folders of pairs too (see `gendeg.data.layouts.plain`).
 
     Args:
         name: a folder of pairs; an index of pairs, or its folder; the folder or hub name of a data set.
@@ -35,15 +36,15 @@ def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> Pa
         InputError: none of these; or unreadable; or no pair belongs to the split.
     """
     path = Path(name)
-    if (path / INDEX).is_file() or (path.is_file() and path.suffix == ".parquet"):
-        pairs = list_indexed_pairs(path, "train")
-        return _from_files(name, split, [pair for pair in pairs if split_of(pair.scene) == split], len(pairs), balanced)
-    if _is_data_set(path):
-        return DatasetPairs(name, split, balanced=balanced)
-    if path.is_dir() and any(found.is_dir() for found in path.rglob(INPUT)):
-        found = list_pairs(path)
-        return _from_files(name, split, split_pairs(found, split), len(found), balanced)
-    if (path.is_dir() and _has_tables(path)) or (not path.exists() and (name == GENDS or HUB_NAME.fullmatch(name))):
+    if not _is_data_set(path) and _holds_pairs(path):
+        pairs = list_training_pairs(path)
+        chosen = [pair for pair in pairs if split_of(pair.scene) == split]
+        return _from_files(name, split, chosen, len(pairs), balanced)
+    if (
+        _is_data_set(path)
+        or (path.is_dir() and _has_tables(path))
+        or (not path.exists() and (name == GENDS or HUB_NAME.fullmatch(name)))
+    ):
         return DatasetPairs(name, split, balanced=balanced)
     what = "nothing that is known" if path.exists() else "not there"
     raise InputError(f"data: {name} is {what}. Accepted: {ACCEPTED}. Clean photos are given with --photos.")
@@ -54,6 +55,12 @@ def entry_label(name: str) -> str:
     return name if HUB_NAME.fullmatch(name) and not Path(name).exists() else Path(name).name
 
 
+def _holds_pairs(path: Path) -> bool:
+    if not path.is_dir():
+        return path.is_file() and path.suffix == ".parquet"
+    return (path / INDEX).is_file() or any(found.is_dir() for found in path.rglob(INPUT))
+
+
 def _is_data_set(path: Path) -> bool:
     return path.is_dir() and (is_saved(path) or holds_gends(path))
 
@@ -62,7 +69,7 @@ def _has_tables(folder: Path) -> bool:
     return any(path.suffix in _TABLES for path in folder.rglob("*"))
 
 
-def _from_files(name: str, split: str, pairs: list[PairPaths], total: int, balanced: bool) -> FilePairs:
+def _from_files(name: str, split: str, pairs: list[DatasetPair], total: int, balanced: bool) -> FilePairs:
     if not pairs:
         raise InputError(f"None of the {total} pairs in {name} belongs to the {split} split.")
     return FilePairs(pairs, balanced=balanced)

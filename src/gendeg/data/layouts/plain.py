@@ -1,10 +1,11 @@
 """Pairs in plain `input` and `target` folders, as pairs of data sets."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from gendeg.data.layouts.patterns import SPLITS, TRAIN
-from gendeg.data.pair_index import REAL, SYNTHETIC, DatasetPair
+from gendeg.data.pair_index import INDEX, REAL, SYNTHETIC, DatasetPair, list_indexed_pairs
 from gendeg.data.paired import INPUT, PairPaths, list_pairs
 from gendeg.errors import InputError
 
@@ -14,8 +15,8 @@ CATEGORIES = (REAL, SYNTHETIC)
 def find_plain_pairs(root: Path, category: str | None, degradation: str | None = None) -> list[DatasetPair]:
     """Find pairs of images of the same name (see `gendeg.data.paired.list_pairs`).
 
-    The data set is called like the folder that holds `input` and `target`; a folder above the image called e.g. `test`
-    names the split, which else is `train`. Each clean image is a scene.
+    The data set is called like the folder that holds `input` and `target`; a folder above the image called e.g. `test`,
+    `root` included, names the split, which else is `train`. Each clean image is a scene.
 
     Args:
         root: `<root>/<degradation>/<set>/{input,target}/*`, or `<root>/{input,target}/*` with `degradation`.
@@ -25,15 +26,39 @@ def find_plain_pairs(root: Path, category: str | None, degradation: str | None =
     Raises:
         InputError: another category, or pairs that `list_pairs` refuses.
     """
-    if category not in CATEGORIES:
-        raise InputError(f"Where do these pairs come from? Say {' or '.join(CATEGORIES)}; got {category!r}.")
     root = Path(os.path.abspath(root))
-    return [_dataset_pair(pair, root, category) for pair in list_pairs(root, degradation)]
+    pairs = list_pairs(root, degradation)
+    if category not in CATEGORIES:
+        raise InputError(
+            f"Where do the {len(pairs)} pairs in {root} come from? Give the category (--category), "
+            f"{' or '.join(CATEGORIES)}; got {category!r}."
+        )
+    return [_dataset_pair(pair, root, category) for pair in pairs]
+
+
+def list_training_pairs(path: Path) -> Sequence[DatasetPair]:
+    """The pairs to train with: of an index, of the folder of one, or of a folder of pairs.
+
+    Those of the published split `train`, so that no program trains on what another one tests with.
+
+    Args:
+        path: an index, or a folder called like one is read if it holds `pairs.parquet`; else see `find_plain_pairs`.
+
+    Raises:
+        InputError: no such pairs.
+    """
+    if not path.is_dir() or (path / INDEX).is_file():
+        return list_indexed_pairs(path, TRAIN)
+    pairs = [pair for pair in find_plain_pairs(path, REAL) if pair.split == TRAIN]  # no one asks for the category
+    if not pairs:
+        raise InputError(f"{path} has no training pairs: all lie in folders that name another split, e.g. test.")
+    return pairs
 
 
 def _dataset_pair(pair: PairPaths, root: Path, category: str) -> DatasetPair:
     folder = next(parent for parent in pair.degraded.parents if parent.name == INPUT).parent
-    words = [part.lower() for part in pair.degraded.relative_to(root).parts]
-    split = next((SPLITS[word] for word in words if word in SPLITS), TRAIN)
-    scene = pair.clean.relative_to(folder).with_suffix("").as_posix()
-    return DatasetPair(pair.degraded, pair.clean, pair.mixture, folder.name, category, split, scene)
+    names = [root.name, *pair.degraded.relative_to(root).parts[:-1]]
+    split = next((SPLITS[name.lower()] for name in names if name.lower() in SPLITS), TRAIN)
+    dataset = next((above.name for above in (folder, *folder.parents) if above.name.lower() not in SPLITS), "")
+    scene = pair.clean.relative_to(folder).as_posix()
+    return DatasetPair(pair.degraded, pair.clean, pair.mixture, dataset, category, split, scene)
