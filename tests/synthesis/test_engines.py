@@ -97,7 +97,7 @@ def test_stopped_runs_go_on(photos, reference, tmp_path, number):
     output = tmp_path / "gends"
     command = [sys.executable, *ARGUMENTS, str(photos), "-o", str(output)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts)
-    while not list(output.glob("shards/*.json")) and process.poll() is None:
+    while not list(output.glob("shards/[!.]*.json")) and process.poll() is None:  # not those being written
         time.sleep(0.01)
     process.send_signal(number)
     _, error = process.communicate(timeout=600)
