@@ -69,6 +69,19 @@ _ALIASES = {member.value: member for member in Degradation} | {
 Mixture = tuple[Degradation, ...]
 
 
+# Published data sets whose images are degraded twice, and say so in the prompt (authors' program).
+_MIXTURE_SETS: dict[str, Mixture] = {
+    "CSD": (Degradation.SNOW, Degradation.HAZE),
+    "ORD": (Degradation.RAIN, Degradation.HAZE),
+}
+
+
+def mixture_of_set(degradation: Degradation, dataset: str) -> Mixture:
+    """What degrades the images that a data set has of a degradation: that alone, or of CSD and ORD with haze."""
+    mixture = _MIXTURE_SETS.get(dataset, (degradation,))
+    return mixture if mixture[0] == degradation else (degradation,)
+
+
 def parse_mixture(name: "str | Degradation | Iterable[str | Degradation]") -> Mixture:
     """Read one degradation, or several at once.
 

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from gendeg import __version__
+from gendeg.cli import exit_status
 from gendeg.cli.convert import convert
 from gendeg.cli.degrade import degrade
 from gendeg.cli.demo import demo
@@ -15,8 +16,6 @@ from gendeg.cli.restore import restore
 from gendeg.cli.simulate import simulate
 from gendeg.cli.synthesize import synthesize
 from gendeg.errors import GenDegError
-
-EXIT_ERROR = 2
 
 
 class PlainErrors(TyperGroup):
@@ -28,7 +27,7 @@ class PlainErrors(TyperGroup):
             return super().invoke(ctx)
         except GenDegError as error:
             typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
-            raise typer.Exit(EXIT_ERROR) from error
+            raise typer.Exit(exit_status.ERROR) from error
 
 
 app = typer.Typer(

@@ -7,11 +7,10 @@ from typing import Protocol, TypeVar
 
 import typer
 
+from gendeg.cli import exit_status
 from gendeg.cli.metadata import METADATA, Metadata, Row
 from gendeg.errors import ImageError, InputError
 from gendeg.imaging import IMAGE_SUFFIXES, find_images
-
-EXIT_SOME_FAILED = 1
 
 
 class ImageJob(Protocol):
@@ -76,7 +75,7 @@ def report_failures(failures: Failures) -> None:
     if failures:
         lines = [f"Photos that could not be used: {len(failures)}", *(f"  {p}: {e}" for p, e in failures.items())]
         typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
-        raise typer.Exit(EXIT_SOME_FAILED)
+        raise typer.Exit(exit_status.SOME_FAILED)
 
 
 def file_name(path: Path, folder: Path) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gendeg.cli import exit_status
+
 if TYPE_CHECKING:
     from gendeg.data.pair_index import DatasetPair
     from gendeg.data.preparation import Prepared
 
 FOLDERS = "folders"  # the name that stands for plain input/target folders
-EXIT_SOME_FAILED = 1
-EXIT_STOPPED = 130  # what shells report after Ctrl-C
 
 
 def prepare(
@@ -80,7 +80,7 @@ def prepare(
     failures = [*(f"{path}: {problem}" for path, problem in problems.items()), *map(str, prepared.failures)]
     if failures:
         _show_failures(failures)
-        raise typer.Exit(EXIT_SOME_FAILED)
+        raise typer.Exit(exit_status.SOME_FAILED)
 
 
 def _find(
@@ -126,7 +126,7 @@ def _measure(pairs: list["DatasetPair"], index: Path, workers: int, overwrite: b
         except KeyboardInterrupt:
             progress.close()
             typer.echo("Stopped. What has been measured is kept; run the same command again to go on.", err=True)
-            raise typer.Exit(EXIT_STOPPED) from None
+            raise typer.Exit(exit_status.STOPPED) from None
 
 
 def _show(name: str | None) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gendeg.cli import exit_status
 from gendeg.cli.options import Seed
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from gendeg.synthesis.run import Progress
 
 SHOWN_PROBLEMS = 20
-EXIT_STOPPED = 130  # what shells report after Ctrl-C
 WHAT, HOW, WHERE = "What is made", "How it is made", "Where it is made, and where it goes"
 
 
@@ -261,7 +261,7 @@ def _make(
         except KeyboardInterrupt:
             stack.close()
             typer.echo("Stopped. Finished shards are kept; run the same command again to go on.", err=True)
-            raise typer.Exit(EXIT_STOPPED) from None
+            raise typer.Exit(exit_status.STOPPED) from None
     if manifest is None:
         return False
     write_card(output, license=license)

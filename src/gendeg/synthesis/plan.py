@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gendeg.data.gends.schema import SPLITS
-from gendeg.degradations import Degradation, Mixture, build_prompt
+from gendeg.degradations import Degradation, Mixture, build_prompt, mixture_of_set
 from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior
 from gendeg.synthesis.config import PlanConfig
@@ -19,12 +19,6 @@ from gendeg.synthesis.existing import ExistingPair
 from gendeg.synthesis.keyed import keyed_fraction, keyed_uniforms, row_key
 from gendeg.synthesis.scenes import Scene
 from gendeg.synthesis.shards import Shard, cut_shards
-
-MIXTURES: dict[tuple[Degradation, str], Mixture] = {
-    (Degradation.SNOW, "CSD"): (Degradation.SNOW, Degradation.HAZE),
-    (Degradation.RAIN, "ORD"): (Degradation.RAIN, Degradation.HAZE),
-}
-"""Source sets that are mixtures, and say so in the prompt (authors' program)."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +136,7 @@ class Plan:
         scene = self.scenes[columns.scene[index]]
         degradation = list(Degradation)[columns.degradation[index]]
         source_set = self.source_names[degradation][columns.source[index]]
-        mixture = MIXTURES.get((degradation, source_set), (degradation,))
+        mixture = mixture_of_set(degradation, source_set)
         return PlannedRow(
             number=number,
             scene=scene,

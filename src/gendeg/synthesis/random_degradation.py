@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gendeg.arguments import is_list, one_each, read_int
-from gendeg.degradations import Degradation, Mixture, build_prompt
+from gendeg.degradations import Degradation, Mixture, build_prompt, mixture_of_set
 from gendeg.errors import InputError
 from gendeg.imaging import Image, to_batch
 from gendeg.output import GenDegOutput, convert_images
@@ -18,7 +18,6 @@ from gendeg.priors import SeverityPrior
 from gendeg.simulators import simulate
 from gendeg.synthesis.config import ALL
 from gendeg.synthesis.keyed import SEED_BITS, keyed_fraction, keyed_uniforms, noise_seed
-from gendeg.synthesis.plan import MIXTURES
 
 SIMULATOR = "simulator"
 OPTIONS = (
@@ -130,7 +129,7 @@ class RandomDegradation:
         degradation = self.degradations[choice]
         drawn = self.prior.transform(degradation, keyed_uniforms([key]))
         source_set = self.prior.datasets(degradation)[int(drawn.source[0])]
-        mixture = MIXTURES.get((degradation, source_set), (degradation,))
+        mixture = mixture_of_set(degradation, source_set)
         return Draw(seed, mixture, source_set, float(drawn.mu[0]), float(drawn.sigma[0]), bool(drawn.at_random[0]))
 
     def _degrade(self, images: list[Tensor], draws: list[Draw], prompts: list[str]) -> GenDegOutput:

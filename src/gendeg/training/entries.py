@@ -7,7 +7,7 @@ from gendeg.data.gends.files import holds_gends
 from gendeg.data.gends.registration import NAME as GENDS
 from gendeg.data.hub import is_saved
 from gendeg.data.layouts.plain import list_training_pairs
-from gendeg.data.pair_index import INDEX, DatasetPair
+from gendeg.data.pair_index import INDEX
 from gendeg.data.paired import INPUT
 from gendeg.data.split import split_of
 from gendeg.errors import InputError
@@ -39,7 +39,9 @@ def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> Pa
     if not _is_data_set(path) and _holds_pairs(path):
         pairs = list_training_pairs(path)
         chosen = [pair for pair in pairs if split_of(pair.scene) == split]
-        return _from_files(name, split, chosen, len(pairs), balanced)
+        if not chosen:
+            raise InputError(f"None of the {len(pairs)} pairs in {name} belongs to the {split} split.")
+        return FilePairs(chosen, balanced=balanced)
     if (
         _is_data_set(path)
         or (path.is_dir() and _has_tables(path))
@@ -67,9 +69,3 @@ def _is_data_set(path: Path) -> bool:
 
 def _has_tables(folder: Path) -> bool:
     return any(path.suffix in _TABLES for path in folder.rglob("*"))
-
-
-def _from_files(name: str, split: str, pairs: list[DatasetPair], total: int, balanced: bool) -> FilePairs:
-    if not pairs:
-        raise InputError(f"None of the {total} pairs in {name} belongs to the {split} split.")
-    return FilePairs(pairs, balanced=balanced)

@@ -17,14 +17,13 @@ from datasets.builder import Key
 
 from gendeg.data.gends.builder import CONFIGS, GenDSConfig, select_columns
 from gendeg.data.gends.schema import Row, features
-from gendeg.degradations import Degradation, Mixture
+from gendeg.degradations import Degradation, Mixture, mixture_of_set
 from gendeg.errors import InputError
 
 COLUMNS = (
     *("image_path", "target_path", "dataset", "degradation", "category", "degradation_sub_type", "split"),
     *("mu", "sigma", "random_sampled", "sampled_dataset"),
 )
-MIXTURES = {"CSD": (Degradation.SNOW, Degradation.HAZE), "ORD": (Degradation.RAIN, Degradation.HAZE)}
 ROOT_NAME = "GenIRData"  # paths in the index begin with the authors' own folders, up to this one
 EXTRA_COLUMNS = ("category", "degradation_sub_type")
 ROWS_PER_TABLE = 4096
@@ -108,5 +107,5 @@ def _convert(index: dict[str, Any], number: int, root: str) -> dict[str, Any]:
 
 def _mixture(name: str, source_set: str | None) -> Mixture:
     degradation = Degradation(name)
-    mixture = MIXTURES.get(source_set or "", (degradation,))
+    mixture = mixture_of_set(degradation, source_set or "")
     return mixture if mixture[0] == degradation else (degradation,)
