@@ -1,6 +1,7 @@
-"""What callers pass: one value for all images or one for each, as numbers of any library."""
+"""What callers pass: one value for all images or one for each, as numbers of any library; paths."""
 
 import operator
+import os
 from typing import Any
 
 from gendeg.errors import InputError
@@ -63,3 +64,13 @@ def read_int(name: str, value: Any) -> int:
         return operator.index(value)
     except (TypeError, ValueError):
         raise InputError(f"{name}={value!r} is not a whole number.") from None
+
+
+def check_path(name: str, path: Any) -> None:
+    """Refuse what names no file or folder.
+
+    Raises:
+        InputError: neither text nor a path.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{name}={path!r} is neither text nor a path; give the name of a file or folder.")

@@ -171,22 +171,41 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | 
         CheckpointError: names are missing, unknown, or of another shape. The model is unchanged then.
     """
     expected = model.state_dict()
-    problems = {
-        "missing": [name for name in expected if name not in weights],
-        "unknown": [name for name in weights if name not in expected],
-        "of another shape": [
-            f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+    report = {
+        "missing_keys": [name for name in expected if name not in weights],
+        "unexpected_keys": [name for name in weights if name not in expected],
+        "mismatched_keys": [
+            (name, weights[name].shape, tensor.shape)
             for name, tensor in expected.items()
             if name in weights and weights[name].shape != tensor.shape
         ],
     }
-    found = "; ".join(f"{len(names)} {what}: {_first(names)}" for what, names in problems.items() if names)
+    found = describe_misfits(report)
     if found:
         raise CheckpointError(
             f"{source} does not fit {type(model).__name__}: {found}. Check that it is the checkpoint (and the "
             "configuration) of this model."
         )
     model.load_state_dict(weights)
+
+
+def describe_misfits(report: Mapping[str, Any]) -> str:
+    """What is wrong with the weights of a network, by name; empty where they are exactly the network's.
+
+    Args:
+        report: what the `from_pretrained` of diffusers and transformers returns as loading info: names under
+            `missing_keys` and `unexpected_keys`, (name, shape, the network's shape) under `mismatched_keys`. Both
+            libraries load such weights, or what is there of them, and only log it.
+    """
+    problems = {
+        "missing": sorted(report["missing_keys"]),
+        "unknown": sorted(report["unexpected_keys"]),
+        "of another shape": [
+            f"{name} {tuple(given)} instead of {tuple(expected)}"
+            for name, given, expected in sorted(report["mismatched_keys"])
+        ],
+    }
+    return "; ".join(f"{len(names)} {what}: {_first(names)}" for what, names in problems.items() if names)
 
 
 def _first(names: list[str], limit: int = 3) -> str:

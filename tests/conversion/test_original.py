@@ -90,6 +90,27 @@ def test_missing_weights_are_named(load, tmp_path: Path, name: str, message: str
         load(checkpoint=save_changed(tmp_path / "part.safetensors", lambda state: state.pop(name)))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("stats_proj.weight", r"holds no conditioner: the weights stats_proj \(3,\)"),
+        (
+            "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+            r"token_embedding\.weight \(3,\)",
+        ),
+        (UNET + "out.2.bias", r"UNet2DConditionModel: 1 of another shape: conv_out\.bias \(3,\) instead of \(4,\)"),
+        ("first_stage_model.decoder.conv_in.bias", r"AutoencoderKL: 1 of another shape: decoder\.conv_in\.bias"),
+    ],
+)
+def test_weights_of_another_shape_are_named(load, tmp_path: Path, name: str, message: str) -> None:
+    state = original_generator()
+    assert name in state
+    changed = {name: torch.zeros(3)}
+    torch.save({"state_dict": state | changed}, tmp_path / "gendeg.ckpt")
+    with pytest.raises(CheckpointError, match=message):
+        load(checkpoint=tmp_path / "gendeg.ckpt", use_ema=False)
+
+
 def test_other_checkpoints_are_refused(load, original_files) -> None:
     with pytest.raises(CheckpointError, match=r"not a GenDeg checkpoint.*model\.diffusion_model\."):
         load(checkpoint=original_files["scm_checkpoint"])

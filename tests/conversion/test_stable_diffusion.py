@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from gendeg import GenDegPipeline
@@ -93,6 +94,17 @@ def test_an_incomplete_folder_is_refused(folder: Path, part: str) -> None:
     (folder / part).rename(folder / "elsewhere")
     with pytest.raises(CheckpointError, match=part):
         load_stable_diffusion_components(folder)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_missing_weights_are_refused(folder: Path, part: str) -> None:
+    path = next((folder / part).glob("*.safetensors"))
+    weights = load_file(path)
+    name = min(weights)
+    del weights[name]
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=f"weights in the folder {part} of .* 1 missing: {name}"):
+        GenDegPipeline.from_stable_diffusion(folder)
 
 
 def test_another_architecture_is_refused(folder: Path) -> None:

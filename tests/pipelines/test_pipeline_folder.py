@@ -4,10 +4,11 @@ import json
 import shutil
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from gendeg import GenDegPipeline
-from gendeg.errors import CheckpointError
+from gendeg.errors import CheckpointError, InputError
 
 
 @pytest.fixture
@@ -28,11 +29,35 @@ def truncate(folder):
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
-def leave_out_weight(folder):
-    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights = load_file(path)
-    del weights["conv_in.bias"]
-    save_file(weights, path, metadata={"format": "pt"})
+NETWORKS = ("vae", "text_encoder", "unet", "conditioner", "scm")
+
+
+def first_weight(folder, part):
+    return min(load_file(next((folder / part).glob("*.safetensors"))))
+
+
+def change_weights(part, change):
+    """Write the weights of a component anew, after `change(weights, name)` of one of them."""
+
+    def damage(folder):
+        path = next((folder / part).glob("*.safetensors"))
+        weights = load_file(path)
+        change(weights, min(weights))
+        save_file(weights, path, metadata={"format": "pt"})
+
+    return damage
+
+
+def leave_out(weights, name):
+    del weights[name]
+
+
+def add(weights, name):
+    weights["of.another.network"] = weights[name].clone()
+
+
+def reshape(weights, name):
+    weights[name] = torch.zeros(7, 3)
 
 
 def index(**changes):
@@ -56,7 +81,6 @@ def index(**changes):
         (remove("scheduler/scheduler_config.json"), "scheduler/scheduler_config.json is missing"),
         (remove("text_encoder/model.safetensors"), "text_encoder/ has no weights"),
         (truncate, "unet/diffusion_pytorch_model.safetensors is truncated or damaged"),
-        (leave_out_weight, "conv_in.bias"),
     ],
 )
 def test_a_broken_folder_is_named_with_what_is_wrong(folder, damage, message):
@@ -66,6 +90,40 @@ def test_a_broken_folder_is_named_with_what_is_wrong(folder, damage, message):
     assert str(folder) in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("part", NETWORKS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (leave_out, "1 missing: {name})"),
+        (add, "1 unknown: of.another.network)"),
+        (reshape, "1 of another shape: {name} (7, 3) instead of"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named_with_their_component(folder, part, change, message):
+    name = first_weight(folder, part)
+    change_weights(part, change)(folder)
+    with pytest.raises(CheckpointError) as error:
+        GenDegPipeline.from_pretrained(folder)
+    assert f"the weights in {part}/ do not fit its config.json ({message.format(name=name)}" in str(error.value)
+
+
+def test_a_variant_of_the_weights(folder, tiny_pipeline):
+    for part in NETWORKS:
+        path = next((folder / part).glob("*.safetensors"))
+        path.rename(path.with_suffix(".fp16.safetensors"))
+    loaded = GenDegPipeline.from_pretrained(folder, variant="fp16")
+    assert torch.equal(loaded.unet.conv_in.weight, tiny_pipeline.unet.conv_in.weight)
+    change_weights("text_encoder", leave_out)(folder)
+    with pytest.raises(CheckpointError, match="the weights in text_encoder/"):
+        GenDegPipeline.from_pretrained(folder, variant="fp16")
+
+
+@pytest.mark.parametrize("source", [None, 5, ["folder"]])
+def test_what_names_no_folder(source):
+    with pytest.raises(InputError, match=r"name_or_path=.* is neither text nor a path"):
+        GenDegPipeline.from_pretrained(source)
 
 
 def test_a_component_that_is_given_need_not_be_there(folder, tiny_pipeline):

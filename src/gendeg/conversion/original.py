@@ -131,7 +131,13 @@ def _as_linear(name: str, tensor: Tensor) -> Tensor:
 
 def _build_conditioner(tensors: dict[str, Tensor], source: str | os.PathLike[str]) -> DegradationConditioner:
     weights = {name: tensor for name, tensor in tensors.items() if name.startswith(_CONDITIONER)}
-    num_tokens, bins = weights["stats_proj.weight"].shape
-    conditioner = DegradationConditioner(weights["cc_projection.weight"].shape[0], num_tokens, bins - 1)
+    severity, prompt = (weights[f"{part}weight"] for part in _CONDITIONER)
+    if severity.ndim != 2 or prompt.ndim != 2:
+        raise CheckpointError(
+            f"{source} holds no conditioner: the weights stats_proj {tuple(severity.shape)} and cc_projection "
+            f"{tuple(prompt.shape)} are not those of linear layers."
+        )
+    num_tokens, bins = severity.shape
+    conditioner = DegradationConditioner(len(prompt), num_tokens, bins - 1)
     load_weights(conditioner, weights, source)
     return conditioner.eval()

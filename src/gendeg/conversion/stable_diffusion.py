@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, UNet2DCond
 from safetensors import SafetensorError
 from transformers import CLIPTextModel
 
+from gendeg.checkpoints import describe_misfits
 from gendeg.conversion.text import load_tokenizer
 from gendeg.errors import CheckpointError, InputError
 from gendeg.models.conditioning import DegradationConditioner
@@ -51,13 +52,13 @@ def load_stable_diffusion_components(name_or_path: str | os.PathLike[str]) -> di
         `conditioner` (fresh), `scheduler`, `scm` (None).
 
     Raises:
-        CheckpointError: not reachable, or not such a model.
+        CheckpointError: not reachable, not such a model, or weights of one are missing.
         InputError: its UNet has more than twice the latent channels.
     """
     try:
-        vae = AutoencoderKL.from_pretrained(name_or_path, subfolder="vae")
-        unet = UNet2DConditionModel.from_pretrained(name_or_path, subfolder="unet")
-        text_encoder = CLIPTextModel.from_pretrained(name_or_path, subfolder="text_encoder")
+        vae = _load_network(AutoencoderKL, name_or_path, "vae")
+        unet = _load_network(UNet2DConditionModel, name_or_path, "unet")
+        text_encoder = _load_network(CLIPTextModel, name_or_path, "text_encoder")
         scheduler = EulerAncestralDiscreteScheduler.from_pretrained(
             name_or_path, subfolder="scheduler", timestep_spacing="linspace", steps_offset=0
         )
@@ -81,3 +82,16 @@ def load_stable_diffusion_components(name_or_path: str | os.PathLike[str]) -> di
         "scheduler": scheduler,
         "scm": None,
     }
+
+
+def _load_network(network_class: Any, name_or_path: str | os.PathLike[str], part: str) -> Any:
+    network, report = network_class.from_pretrained(
+        name_or_path, subfolder=part, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    misfits = describe_misfits(report)
+    if misfits:
+        raise CheckpointError(
+            f"The weights in the folder {part} of {name_or_path} do not fit its configuration: {misfits}. Fetch the "
+            "folder again."
+        )
+    return network

@@ -75,6 +75,11 @@ def _deduce_config(weights: dict[str, Tensor], source: str | os.PathLike[str]) -
             f"{source} holds no CLIP text encoder: {error} is missing under 'cond_stage_model.transformer'. Give a "
             "checkpoint in the layout of the authors' program."
         ) from error
+    except (ValueError, IndexError) as error:
+        raise CheckpointError(
+            f"{source} holds no CLIP text encoder: the weights under 'cond_stage_model.transformer' have other shapes. "
+            "Give a checkpoint in the layout of the authors' program."
+        ) from error
     if hidden_size % HEAD_CHANNELS:
         raise CheckpointError(
             f"The text encoder in {source} is {hidden_size} wide, and its number of attention heads is not stored. "

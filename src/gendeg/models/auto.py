@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import ConfigMixin
 from safetensors import SafetensorError
 
-from gendeg.checkpoints import HUB_NAME, packaged_checkpoints, read_state_dict
+from gendeg.checkpoints import HUB_NAME, describe_misfits, packaged_checkpoints, read_state_dict
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.restorer import Restorer
 from gendeg.models.sizes import create_restorer
@@ -26,7 +26,6 @@ _LAYOUTS = {
     "NAFNet": ("intro.weight", "sca.1.weight"),
     "PromptIR": ("patch_embed.proj.weight", "encoder_level1.0.attn.qkv.weight"),  # Restormer too
 }
-_REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys")  # diffusers' names of what can be wrong
 
 _registered: dict[str, type[Restorer]] = {}
 
@@ -70,7 +69,9 @@ class AutoRestorer:
             restorer, report = restorer_class.from_pretrained(source, output_loading_info=True, **kwargs)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise CheckpointError(f"Cannot load a restorer from {source}: {first_line(error)}") from error
-        _check_complete(report, source)
+        misfits = describe_misfits(report)
+        if misfits:
+            raise CheckpointError(f"The weights in {source} do not fit its {CONFIG}: {misfits}.")
         return restorer.eval()
 
     @classmethod
@@ -153,15 +154,6 @@ def _find_class(config: Mapping[str, Any], source: object) -> type[Any]:
             f"{', '.join(known_restorers())}; AutoRestorer.register adds your own."
         )
     return _known_class(name)
-
-
-def _check_complete(report: Mapping[str, Any], source: object) -> None:
-    """Refuse a folder that lacks weights: diffusers would fill them in with random ones."""
-    found = [
-        f"{len(report[kind])} {kind.replace('_', ' ')}: {sorted(report[kind])[0]}" for kind in _REPORTED if report[kind]
-    ]
-    if found:
-        raise CheckpointError(f"The weights in {source} do not fit its {CONFIG}: {'; '.join(found)}.")
 
 
 def _known_class(name: str) -> type[Any]:

@@ -1,13 +1,15 @@
 """What is wrong with the folder of a pipeline: what is missing or broken, by name."""
 
+import importlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from gendeg.checkpoints import describe_misfits
 from gendeg.errors import CheckpointError
 
 INDEX = "model_index.json"
@@ -17,43 +19,30 @@ _REQUIRED = ("vae", "text_encoder", "tokenizer", "unet", "conditioner", "schedul
 _CONFIGS = {"tokenizer": "tokenizer_config.json", "scheduler": "scheduler_config.json"}  # they have no weights
 
 
-def check_folder(folder: Path, given: Container[str] = ()) -> None:
+def check_folder(folder: Path, options: Mapping[str, Any]) -> None:
     """Refuse a folder that no pipeline can be loaded from.
 
     Args:
         folder: it exists.
-        given: components that are not taken from it.
+        options: what `from_pretrained` was called with: components that are not taken from the folder, and `variant`.
 
     Raises:
-        CheckpointError: not the folder of a `GenDegPipeline`, or something in it is missing or damaged.
+        CheckpointError: not the folder of a `GenDegPipeline`, or something in it is missing, damaged, or holds other
+            weights than its configuration says.
     """
     index = _read_index(folder)
-    names = [name for name, where in index.items() if isinstance(where, list) and where and where[0]]
-    missing = [f"{INDEX} names no {name}" for name in _REQUIRED if name not in names and name not in given]
-    broken = [fault for name in names if name not in given and (fault := _find_fault(folder, name))]
+    parts = {name: where for name, where in index.items() if isinstance(where, list) and where and where[0]}
+    missing = [f"{INDEX} names no {name}" for name in _REQUIRED if name not in parts and name not in options]
+    taken = [name for name in parts if name not in options]
+    broken = [fault for name in taken if (fault := _find_fault(folder, name))]
+    if not missing and not broken:
+        variant = options.get("variant")
+        broken = [fault for name in taken if (fault := _find_misfit(folder / name, parts[name], variant))]
     if missing or broken:
         raise CheckpointError(
             f"The pipeline in {folder} is incomplete or damaged: {'; '.join(missing + broken)}. Copy the folder again, "
             "or write it anew with save_pretrained or `gendeg convert`."
         )
-
-
-def check_weights(source: object, components: Mapping[str, Any]) -> None:
-    """Refuse networks that were loaded without some of their weights, which diffusers then leaves without values.
-
-    Raises:
-        CheckpointError: a weight is missing.
-    """
-    networks = {name: part for name, part in components.items() if isinstance(part, nn.Module)}
-    missing = [
-        f"{name}/ lacks the weights {key}"
-        for name, network in networks.items()
-        for key, parameter in network.named_parameters()
-        if parameter.is_meta
-    ]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise CheckpointError(f"The pipeline in {source} is incomplete: {missing[0]}{more}. Copy the folder again.")
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
@@ -105,3 +94,29 @@ def _find_fault_of_weights(folder: Path) -> str | None:
         except (SafetensorError, OSError):
             return f"{folder.name}/{file.name} is truncated or damaged"
     return None
+
+
+def _find_misfit(folder: Path, where: tuple[str, str], variant: str | None) -> str | None:
+    """How the weights of a component differ from what its configuration says, if they do.
+
+    diffusers leaves missing weights without values, transformers fills them with random ones, and both only log it. So
+    they are asked for their report first, on a device where no weights are read.
+
+    Args:
+        folder: of the component.
+        where: module and name of its class.
+        variant: of the weights' files, where the component has it.
+    """
+    network_class = getattr(importlib.import_module(where[0]), where[1])
+    if not issubclass(network_class, nn.Module):
+        return None
+    has_variant = variant is not None and any(folder.glob(f"*.{variant}*"))
+    _, report = network_class.from_pretrained(
+        folder,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        device_map={"": "meta"},
+        variant=variant if has_variant else None,
+    )
+    misfits = describe_misfits(report)
+    return f"the weights in {folder.name}/ do not fit its config.json ({misfits})" if misfits else None

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
-from safetensors import SafetensorError
 from torch import Tensor
 
-from gendeg.arguments import count_results
+from gendeg.arguments import check_path, count_results
 from gendeg.conversion import load_original_components, load_stable_diffusion_components
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.imaging import Image, to_batch
@@ -22,7 +21,7 @@ from gendeg.models.scm import StructureCorrectionModule
 from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
 from gendeg.pipelines.alignment import align, choose_alignment
 from gendeg.pipelines.calibration import calibrate as calibrate_mean
-from gendeg.pipelines.folder import check_folder, check_weights
+from gendeg.pipelines.folder import check_folder
 from gendeg.pipelines.guidance import branch_weights, guided_prediction
 from gendeg.pipelines.latents import decode_mode, degraded_latents, spatial_factor
 from gendeg.pipelines.prepared import PreparedImage, group_by_size, prepare_image, working_size
@@ -106,16 +105,16 @@ class GenDegPipeline(DiffusionPipeline):
             **kwargs: of diffusers' `from_pretrained`, e.g. `torch_dtype`; components and settings by name.
 
         Raises:
-            CheckpointError: no such pipeline; of a broken folder the message names what is missing or damaged.
+            CheckpointError: no such pipeline; of a broken one the message names what is missing or damaged.
+            InputError: not a folder's or hub's name at all.
         """
-        if os.path.exists(name_or_path):
-            check_folder(Path(name_or_path), kwargs)
+        check_path("name_or_path", name_or_path)
         try:
-            pipe = super().from_pretrained(name_or_path, **kwargs)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            folder = name_or_path if os.path.exists(name_or_path) else cls.download(name_or_path, **kwargs)
+            check_folder(Path(folder), kwargs)
+            return super().from_pretrained(folder, **kwargs)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
             raise CheckpointError(f"Cannot load a GenDegPipeline from {name_or_path}: {first_line(error)}") from error
-        check_weights(name_or_path, pipe.components)
-        return pipe
 
     @classmethod
     def from_original_checkpoint(
