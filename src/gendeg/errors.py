@@ -13,6 +13,8 @@
 A message says what was given, what is accepted, and what to do.
 """
 
+from collections.abc import Sequence
+
 
 class GenDegError(Exception):
     """Base of every error that gendeg raises on purpose."""
@@ -48,6 +50,15 @@ class MissingExtraError(GenDegError, ImportError):
 
 class TrainingError(GenDegError):
     """A training run cannot go on."""
+
+
+MOST_LISTED = 20
+
+
+def list_some(lines: Sequence[str]) -> list[str]:
+    """The first of many lines, and how many there are beyond them: what a message lists of many problems."""
+    left = len(lines) - MOST_LISTED
+    return [*lines[:MOST_LISTED], f"... and {left} more."] if left > 0 else list(lines)
 
 
 def first_line(error: Exception) -> str:

@@ -80,6 +80,29 @@ def test_list(gendeg):
     one = gendeg("prepare", "--list", "reside").stdout
     assert one.startswith("RESIDE: haze; synthetic.")
     assert "GoPro" not in one
+    plain = gendeg("prepare", "--list", "folders").stdout
+    assert plain.startswith("folders: pairs of your own")
+    assert plain in everything
+
+
+def test_own_folders_without_some_targets(gendeg, tmp_path):
+    for place in ("haze/input/1", "haze/target/1", "haze/input/2"):
+        write_grey(tmp_path / f"{place}.png", 100)
+    result = gendeg("prepare", "folders", tmp_path, "--category", "real")
+    assert result.exit_code == 1
+    assert "Pairs that could not be used: 1\n" in result.stderr
+    assert "haze/input/2.png: no clean image of this name" in result.stderr
+    assert [row.degraded.name for row in read_index(tmp_path)] == ["1.png"]
+
+
+def test_deleted_images_leave_the_index(gendeg, lol):
+    gendeg("prepare", "lol", lol)
+    for kind in ("low", "high"):
+        (lol / "our485" / kind / "1.png").unlink()
+    result = gendeg("prepare", "lol", lol)
+    assert result.exit_code == 0
+    assert "Images of 1 more pairs have been deleted" in result.stdout
+    assert [row.degraded.name for row in read_index(lol)] == ["3.png", "2.png"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from gendeg.data.paired import list_pairs, split_pairs
+from gendeg.data.paired import list_pairs, match_images, split_pairs
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 
@@ -45,8 +45,11 @@ def test_missing_folder_and_missing_target(tmp_path: Path) -> None:
         list_pairs(tmp_path)
     write_pair(tmp_path / "haze")
     write(tmp_path / "haze" / "input" / "b.png")
-    with pytest.raises(InputError, match=r"lacks 1 of 2 targets, e.g. b.png"):
+    with pytest.raises(InputError, match=r"1 of 2 images in .* have no target, e.g. .*haze/input/b.png"):
         list_pairs(tmp_path)
+    pairs, without_target = match_images(tmp_path)
+    assert [pair.degraded.name for pair in pairs] == ["a.png"]
+    assert without_target == [tmp_path / "haze" / "input" / "b.png"]
 
 
 def test_split_is_by_name_of_the_clean_image(tmp_path: Path) -> None:

@@ -109,6 +109,19 @@ def test_rows_about_other_pairs_stay(pairs: list[DatasetPair], tmp_path: Path) -
     ] + [("Other", "a")]
 
 
+def test_rows_of_deleted_images_leave_the_index(pairs: list[DatasetPair], tmp_path: Path) -> None:
+    index = tmp_path / "pairs.parquet"
+    other = replace(pairs[0], dataset="Other", degraded=tmp_path / "on a disk that is not there.png")
+    prepare_index(pairs, index)
+    write_index([*read_index(index), IndexedPair(**vars(other), mu=0.5, sigma=0.1)], index)
+    pairs[1].degraded.unlink()
+    pairs[2].clean.unlink()
+    assert prepare_index([pairs[0], *pairs[3:]], index).gone == 2
+    kept = [(row.dataset, row.degraded.stem) for row in read_index(index)]
+    assert kept == [("LOLv1", "5"), ("LOLv1", "3"), ("LOLv1", "4"), ("Other", other.degraded.stem)]
+    assert prepare_index(pairs[:1], index).gone == 0
+
+
 def test_rows_that_another_run_adds_meanwhile_stay(pairs: list[DatasetPair], tmp_path: Path) -> None:
     index = tmp_path / "pairs.parquet"
     other = IndexedPair(**vars(replace(pairs[0], dataset="Other", degraded=tmp_path / "a.png")), mu=0.5, sigma=0.1)
@@ -160,17 +173,30 @@ def test_plain_folders(tmp_path: Path) -> None:
         write_grey(tmp_path / f"{place}.png", 0)
     rows = [
         (pair.dataset, str(pair.mixture[0]), pair.category, pair.split, pair.scene)
-        for pair in find_plain_pairs(tmp_path, "real")
+        for pair in find_plain_pairs(tmp_path, "real").pairs
     ]
     assert rows == [
         ("mine", "haze", "real", "train", "target/park/1.png"),
         ("haze", "haze", "real", "test", "target/2.png"),
     ]
-    assert [pair.split for pair in find_plain_pairs(tmp_path / "haze/test", "real", "haze")] == ["test"]
+    assert [pair.split for pair in find_plain_pairs(tmp_path / "haze/test", "real", "haze").pairs] == ["test"]
     with pytest.raises(InputError, match=r"--category\), real or synthetic; got None"):
         find_plain_pairs(tmp_path, None)
     with pytest.raises(InputError, match="There is no folder"):
         find_plain_pairs(tmp_path / "nowhere", None)
+
+
+def test_plain_images_without_a_target_are_told(tmp_path: Path) -> None:
+    for place in ("haze/mine/input/1", "haze/mine/target/1", "haze/mine/input/2"):
+        write_grey(tmp_path / f"{place}.png", 0)
+    found = find_plain_pairs(tmp_path, "real")
+    assert [pair.degraded.name for pair in found.pairs] == ["1.png"]
+    assert found.problems == {tmp_path / "haze/mine/input/2.png": "no clean image of this name in target/"}
+    with pytest.raises(InputError, match=r"1 of 2 images in .* have no target"):  # training asks for whole folders
+        list_training_pairs(tmp_path)
+    (tmp_path / "haze/mine/input/1.png").unlink()
+    with pytest.raises(InputError, match=r"None of the 1 images in .* has a target, e.g. .*2.png"):
+        find_plain_pairs(tmp_path, "real")
 
 
 def test_training_pairs_leave_test_folders_alone(tmp_path: Path) -> None:

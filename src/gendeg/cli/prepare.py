@@ -9,10 +9,9 @@ import typer
 from gendeg.cli import exit_status
 
 if TYPE_CHECKING:
+    from gendeg.data.layouts import FoundPairs
     from gendeg.data.pair_index import DatasetPair
     from gendeg.data.preparation import Prepared
-
-FOLDERS = "folders"  # the name that stands for plain input/target folders
 
 
 def prepare(
@@ -71,31 +70,30 @@ def prepare(
         return
     if name is None or root is None:
         raise InputError("Which data set, and where is it? E.g. gendeg prepare RESIDE data/RESIDE/; see --list.")
-    pairs, problems = _find(name, root, degradation, category)
-    chosen = _of_splits(pairs, split or [])
+    found = _find(name, root, degradation, category)
+    chosen = _of_splits(found.pairs, split or [])
     index = output or root / INDEX
     prepared = _measure(chosen, index, workers or os.cpu_count() or 1, overwrite)
     names = ", ".join(sorted({pair.dataset for pair in prepared.pairs}))
     typer.echo(f"{index}: {len(prepared.pairs)} pairs of {names}, {prepared.measured} of them measured now.")
-    failures = [*(f"{path}: {problem}" for path, problem in problems.items()), *map(str, prepared.failures)]
+    if prepared.gone:
+        typer.echo(f"Images of {prepared.gone} more pairs have been deleted; the index names those no longer.")
+    failures = [*(f"{path}: {problem}" for path, problem in found.problems.items()), *map(str, prepared.failures)]
     if failures:
         _show_failures(failures)
         raise typer.Exit(exit_status.SOME_FAILED)
 
 
-def _find(
-    name: str, root: Path, degradation: str | None, category: str | None
-) -> tuple[list["DatasetPair"], dict[Path, str]]:
-    from gendeg.data.layouts import find_layout, find_pairs, find_plain_pairs
+def _find(name: str, root: Path, degradation: str | None, category: str | None) -> "FoundPairs":
+    from gendeg.data.layouts import FOLDERS, find_layout, find_pairs, find_plain_pairs
     from gendeg.errors import InputError
 
     if name.lower() == FOLDERS:
-        return find_plain_pairs(root, category, degradation), {}
+        return find_plain_pairs(root, category, degradation)
     layout = find_layout(name)
     if degradation or category:
         raise InputError(f"--degradation and --category are for {FOLDERS}; what {layout.name} is, is known.")
-    found = find_pairs(layout, root)
-    return found.pairs, found.problems
+    return find_pairs(layout, root)
 
 
 def _of_splits(pairs: list["DatasetPair"], words: list[str]) -> list["DatasetPair"]:
@@ -130,16 +128,19 @@ def _measure(pairs: list["DatasetPair"], index: Path, workers: int, overwrite: b
 
 
 def _show(name: str | None) -> None:
-    from gendeg.data.layouts import LAYOUTS, LEGEND, describe_layout, find_layout
+    from gendeg.data.layouts import FOLDERS, LAYOUTS, LEGEND, describe_layout, find_layout
+    from gendeg.data.layouts.plain import DESCRIPTION
 
-    layouts = LAYOUTS if name is None else (find_layout(name),)
-    typer.echo("\n\n".join([*map(describe_layout, layouts), LEGEND]))
+    if name is None:
+        typer.echo("\n\n".join([*map(describe_layout, LAYOUTS), LEGEND, DESCRIPTION]))
+    elif name.lower() == FOLDERS:
+        typer.echo(DESCRIPTION)
+    else:
+        typer.echo("\n\n".join([describe_layout(find_layout(name)), LEGEND]))
 
 
 def _show_failures(failures: list[str]) -> None:
-    from gendeg.data.preparation import SHOWN
+    from gendeg.errors import list_some
 
-    lines = [f"Pairs that could not be used: {len(failures)}", *(f"  {failure}" for failure in failures[:SHOWN])]
-    if len(failures) > SHOWN:
-        lines.append(f"  ... and {len(failures) - SHOWN} more.")
-    typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
+    lines = [f"Pairs that could not be used: {len(failures)}", *list_some(failures)]
+    typer.secho("\n  ".join(lines), fg=typer.colors.RED, err=True)

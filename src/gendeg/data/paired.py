@@ -44,7 +44,23 @@ def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -
     Raises:
         InputError: no such folder, no `input` folder in it, an input without target, images that differ in suffix
             only, or a folder that names no degradation.
-        ImageError: an `input` folder without images.
+        ImageError: an `input` or `target` folder without images.
+    """
+    pairs, without_target = match_images(folder, degradation)
+    if without_target:
+        raise InputError(
+            f"{len(without_target)} of {len(pairs) + len(without_target)} images in {folder} have no target, e.g. "
+            f"{without_target[0]}."
+        )
+    return pairs
+
+
+def match_images(folder: str | os.PathLike[str], degradation: str | None = None) -> tuple[list[PairPaths], list[Path]]:
+    """Find pairs as `list_pairs` does, and the degraded images that have no target.
+
+    Raises:
+        InputError: as `list_pairs`, but for missing targets.
+        ImageError: an `input` or `target` folder without images.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -55,17 +71,17 @@ def list_pairs(folder: str | os.PathLike[str], degradation: str | None = None) -
             f"{root} has no folder called 'input'. Pairs lie in <degradation>/<set>/input and .../target, or in input/ "
             "and target/ directly."
         )
-    return [pair for path in inputs for pair in _pairs_of(path, root, degradation)]
-
-
-def _pairs_of(inputs: Path, root: Path, degradation: str | None) -> list[PairPaths]:
-    mixture = parse_mixture(degradation) if degradation else _mixture_from_path(inputs, root)
-    images = _by_name(inputs)
-    targets = _by_name(inputs.parent / TARGET)
-    missing = [path.name for name, path in images.items() if name not in targets]
-    if missing:
-        raise InputError(f"{inputs.parent / TARGET} lacks {len(missing)} of {len(images)} targets, e.g. {missing[0]}.")
-    return [PairPaths(path, targets[name], mixture) for name, path in images.items()]
+    pairs: list[PairPaths] = []
+    without_target: list[Path] = []
+    for path in inputs:
+        mixture = parse_mixture(degradation) if degradation else _mixture_from_path(path, root)
+        targets = _by_name(path.parent / TARGET)
+        for name, image in _by_name(path).items():
+            if name in targets:
+                pairs.append(PairPaths(image, targets[name], mixture))
+            else:
+                without_target.append(image)
+    return pairs, without_target
 
 
 def _by_name(folder: Path) -> dict[Path, Path]:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from gendeg.data.measuring import Key, SeverityLog, measure_pairs, pair_key
 from gendeg.data.pair_index import DatasetPair, IndexedPair, read_index, write_index
-from gendeg.errors import ImageError
-
-SHOWN = 20  # failures that a message lists
+from gendeg.errors import ImageError, list_some
 
 
 @dataclass(frozen=True)
@@ -20,11 +18,13 @@ class Prepared:
         pairs: the rows that it wrote, in the order of its input.
         measured: how many of them it measured; the others were known.
         failures: why pairs cannot be used.
+        gone: rows that left the index, as an image of theirs has been deleted.
     """
 
     pairs: list[IndexedPair]
     measured: int
     failures: list[ImageError]
+    gone: int
 
 
 def prepare_index(
@@ -37,8 +37,11 @@ def prepare_index(
 ) -> Prepared:
     """Measure pairs and write them into an index.
 
-    Rows of the index that are about other pairs stay. A pair that the index or an interrupted run has measured is not
-    measured again, unless an image of it is newer; then it is, be it asked for or not, as the new index will be newer.
+    Rows of the index that are about other pairs stay, but for those of the same data sets whose images have been
+    deleted. (Those of other data sets may lie on a disk that is not there today.)
+
+    A pair that the index or an interrupted run has measured is not measured again, unless an image of it is newer; then
+    it is, be it asked for or not, as the new index will be newer.
 
     Args:
         pairs: what to measure.
@@ -70,16 +73,22 @@ def prepare_index(
             known[pair_key(result)] = (result.mu, result.sigma)
     rows = [_row(pair, known[pair_key(pair)]) for pair in pairs if pair_key(pair) in known]
     if not rows:
-        raise ImageError("\n  ".join([f"None of the {len(pairs)} pairs can be used:", *map(str, failures[:SHOWN])]))
-    asked = set(map(pair_key, pairs))
-    kept = [row for row in _rows(index) if pair_key(row) not in asked]  # another run may have added some by now
+        reasons = list_some([str(failure) for failure in failures])
+        raise ImageError("\n  ".join([f"None of the {len(pairs)} pairs can be used:", *reasons]))
+    asked, datasets = set(map(pair_key, pairs)), {pair.dataset for pair in pairs}
+    others = [row for row in _rows(index) if pair_key(row) not in asked]  # another run may have added some by now
+    kept = [row for row in others if row.dataset not in datasets or _is_there(row)]
     write_index(sorted([*kept, *rows], key=lambda row: (row.dataset, row.degraded)), index)
     log.remove()
-    return Prepared(rows, len(waiting) - len(failures), failures)
+    return Prepared(rows, len(waiting) - len(failures), failures, gone=len(others) - len(kept))
 
 
 def _rows(index: Path) -> list[IndexedPair]:
     return read_index(index) if index.is_file() else []
+
+
+def _is_there(pair: DatasetPair) -> bool:
+    return pair.degraded.is_file() and pair.clean.is_file()
 
 
 def _row(pair: DatasetPair, severity: tuple[float, float]) -> IndexedPair:
@@ -94,7 +103,7 @@ def _logged(log: SeverityLog, pairs: Sequence[DatasetPair]) -> list[IndexedPair]
 
 def _changed(index: Path, rows: Sequence[IndexedPair], asked: Sequence[DatasetPair]) -> list[DatasetPair]:
     """The other pairs of an index, of which an image is newer than the index. Of missing images nothing is known."""
-    others = {pair_key(row): row for row in rows if row.degraded.is_file() and row.clean.is_file()}
+    others = {pair_key(row): row for row in rows if _is_there(row)}
     for pair in asked:
         others.pop(pair_key(pair), None)
     old = _up_to_date(index, list(others.values()))

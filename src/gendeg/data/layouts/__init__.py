@@ -17,10 +17,11 @@ called. One engine, `find_pairs`, reads them all. To add a set, write its layout
 from gendeg.data.layouts.finding import FoundPairs, find_pairs
 from gendeg.data.layouts.known import LAYOUTS, find_layout
 from gendeg.data.layouts.layout import Layout, ListedPairs, PathPairs
-from gendeg.data.layouts.plain import find_plain_pairs
+from gendeg.data.layouts.plain import FOLDERS, find_plain_pairs
 from gendeg.data.layouts.report import LEGEND, describe_layout
 
 __all__ = [
+    "FOLDERS",
     "LAYOUTS",
     "LEGEND",
     "FoundPairs",
