@@ -66,6 +66,29 @@ def read_int(name: str, value: Any) -> int:
         raise InputError(f"{name}={value!r} is not a whole number.") from None
 
 
+def read_count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number that is not below `least`.
+
+    Raises:
+        InputError: another number, or none.
+    """
+    number = read_int(name, value)
+    if number < least:
+        raise InputError(f"{name}={number}; give a whole number, at least {least}.")
+    return number
+
+
+def read_counts(name: str, values: Any, least: int = 1) -> list[int]:
+    """A list of whole numbers, none below `least`.
+
+    Raises:
+        InputError: no list, or another number in it.
+    """
+    if not is_list(values):
+        raise InputError(f"{name}={values!r} is not a list of whole numbers.")
+    return [read_count(f"{name}[{index}]", value, least) for index, value in enumerate(values)]
+
+
 def check_path(name: str, path: Any) -> None:
     """Refuse what names no file or folder.
 

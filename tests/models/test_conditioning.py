@@ -78,5 +78,11 @@ def test_refuses_other_shapes_and_starts(prompt: torch.Tensor) -> None:
     conditioner = DegradationConditioner(10, 7, 20)
     with pytest.raises(InputError, match=r"\(3, 2, 11\).*\(3, 2, 21\)"):
         conditioner(prompt, one_hot(10))
+    for value in (None, torch.zeros(())):
+        with pytest.raises(InputError, match=r"takes tensors \('B', 7, 10\)"):
+            conditioner(value, one_hot(20))
     with pytest.raises(InputError, match="'default' or 'smooth'"):
         DegradationConditioner(severity_init="zero")
+    for size in ({"text_dim": 0}, {"num_tokens": -1}, {"num_bins": 2.5}):
+        with pytest.raises(InputError, match=f"{next(iter(size))}={next(iter(size.values()))}"):
+            DegradationConditioner(**size)

@@ -145,6 +145,23 @@ def test_unequal_levels_are_refused() -> None:
         NAFNet(enc_blk_nums=[1, 1], dec_blk_nums=[1])
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"width": -1}, "width=-1; give a whole number, at least 1"),
+        ({"width": 2.5}, "width=2.5 is not a whole number"),
+        ({"img_channel": 0}, "img_channel=0"),
+        ({"middle_blk_num": -2}, "middle_blk_num=-2; give a whole number, at least 0"),
+        ({"enc_blk_nums": 4}, "enc_blk_nums=4 is not a list"),
+        ({"dec_blk_nums": [1, "2", 1, 1]}, r"dec_blk_nums\[1\]='2' is not a whole number"),
+        ({"tlc_window": "large"}, "tlc_window='large' is not a whole number"),
+    ],
+)
+def test_impossible_sizes_are_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        NAFNet(**config)
+
+
 def test_missing_weights_are_named(reference_weights, tmp_path: Path) -> None:
     weights = {name: tensor for name, tensor in reference_weights.items() if name != "middle_blks.1.conv4.bias"}
     save_file(weights, tmp_path / "net.safetensors")

@@ -137,6 +137,12 @@ def test_norms() -> None:
         ({"num_blocks": [1, 1, 1]}, "four blocks and heads"),
         ({"dim": 6, "heads": [4, 1, 1, 1]}, "4 heads do not divide 6 channels"),
         ({"layer_norm_type": "Batch"}, "one of WithBias, BiasFree"),
+        ({"dim": -8}, "dim=-8; give a whole number, at least 1"),
+        ({"dim": 7}, "give an even dim"),
+        ({"ffn_expansion_factor": 0}, "ffn_expansion_factor=0; give"),
+        ({"ffn_expansion_factor": "2"}, "ffn_expansion_factor='2' is not a number"),
+        ({"heads": [0, 1, 1, 1]}, r"heads\[0\]=0"),
+        ({"prompt_sizes": 4}, "prompt_sizes=4 is not a list"),
     ],
 )
 def test_impossible_sizes_are_refused(config: dict[str, Any], message: str) -> None:

@@ -46,6 +46,13 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     scm = StructureCorrectionModule(width=4, middle_blk_num=0, enc_blk_nums=[1], dec_blk_nums=[1])
     with pytest.raises(InputError, match=r"\(B, 3, H, W\)"):
         scm(torch.zeros(1, 3, 8, 8), torch.zeros(shape))
+    with pytest.raises(InputError, match="Got clean None and generated None"):
+        scm(None, None)
+
+
+def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(InputError, match="width=0"):
+        StructureCorrectionModule(width=0)
 
 
 def test_a_restorer_is_not_a_correction_module(tmp_path: Path) -> None:

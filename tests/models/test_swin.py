@@ -156,6 +156,8 @@ def test_download_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPa
         (V1, {"depths": [1, 1], "num_heads": [1, 1]}, r"four stages"),
         (V1, {"colour": "red"}, "timm refuses.*colour"),
         (V2, {"window_size": 0}, "timm refuses"),
+        (V1, {"embed_dim": -8}, "timm refuses"),
+        (None, {}, "no Swin named None"),
     ],
 )
 def test_impossible_encoders_are_refused(name: str, options: dict[str, Any], message: str) -> None:
@@ -166,6 +168,10 @@ def test_impossible_encoders_are_refused(name: str, options: dict[str, Any], mes
 def test_five_widths_are_needed() -> None:
     with pytest.raises(InputError, match="give five"):
         SwinRestorer(V1, SIZES | WINDOWS, (8, 8))
+    with pytest.raises(InputError, match=r"decoder_widths\[4\]=0"):
+        SwinRestorer(V1, SIZES | WINDOWS, (8, 8, 8, 8, 0))
+    with pytest.raises(InputError, match="encoder_options='small'; give a dictionary"):
+        SwinRestorer(V1, "small")
 
 
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:

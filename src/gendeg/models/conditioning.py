@@ -7,6 +7,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from gendeg.arguments import read_count
 from gendeg.errors import InputError
 
 
@@ -30,7 +31,7 @@ class DegradationConditioner(ModelMixin, ConfigMixin):
             similar codes, so that what is learnt in one bin helps bins that are rarely seen; the null bin is zero.
 
     Raises:
-        InputError: an unknown `severity_init`.
+        InputError: an unknown `severity_init`, or sizes that are not positive.
     """
 
     @register_to_config
@@ -38,6 +39,8 @@ class DegradationConditioner(ModelMixin, ConfigMixin):
         self, text_dim: int = 768, num_tokens: int = 77, num_bins: int = 128, severity_init: str = "default"
     ) -> None:
         super().__init__()
+        for name, size in {"text_dim": text_dim, "num_tokens": num_tokens, "num_bins": num_bins}.items():
+            read_count(name, size)
         if severity_init not in ("default", "smooth"):
             raise InputError(f"severity_init={severity_init!r} is unknown; choose 'default' or 'smooth'.")
         self.stats_proj = nn.Linear(num_bins + 1, num_tokens)
@@ -73,13 +76,13 @@ class DegradationConditioner(ModelMixin, ConfigMixin):
         return self.cc_projection(torch.cat([prompt_embeds, codes], dim=-1))
 
     def _check_shapes(self, prompt_embeds: Tensor, severity: Tensor) -> None:
-        batch = len(prompt_embeds)
-        expected_prompt = (batch, self.config.num_tokens, self.config.text_dim)
-        expected_severity = (batch, 2, self.config.num_bins + 1)
-        if prompt_embeds.shape != expected_prompt or severity.shape != expected_severity:
+        given = [tuple(part.shape) if isinstance(part, Tensor) else part for part in (prompt_embeds, severity)]
+        batch = given[0][0] if isinstance(prompt_embeds, Tensor) and prompt_embeds.ndim else "B"
+        expected = [(batch, self.config.num_tokens, self.config.text_dim), (batch, 2, self.config.num_bins + 1)]
+        if given != expected:
             raise InputError(
-                f"Got prompt_embeds {tuple(prompt_embeds.shape)} and severity {tuple(severity.shape)}; this "
-                f"conditioner takes {expected_prompt} and {expected_severity}."
+                f"Got prompt_embeds {given[0]} and severity {given[1]}; this conditioner takes tensors {expected[0]} "
+                f"and {expected[1]}."
             )
 
 

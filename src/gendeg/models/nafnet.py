@@ -13,6 +13,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from gendeg.arguments import read_count, read_counts
 from gendeg.checkpoints import count_entries, model_from_checkpoint
 from gendeg.errors import InputError
 from gendeg.models.blocks import BlockSequence, ChannelNorm
@@ -106,7 +107,7 @@ class NAFTrunk(ModelMixin):
         window: over which the channel attention takes means at inference, in pixels of the image, see `ChannelMean`.
 
     Raises:
-        InputError: encoder and decoder have different numbers of levels.
+        InputError: not positive numbers (blocks may be none), or encoder and decoder have different numbers of levels.
     """
 
     _supports_gradient_checkpointing = True
@@ -122,6 +123,10 @@ class NAFTrunk(ModelMixin):
         window: int | None = None,
     ) -> None:
         super().__init__()
+        read_count("width", width)
+        read_count("middle_blk_num", middle_blk_num, least=0)
+        read_counts("enc_blk_nums", enc_blk_nums, least=0)
+        read_counts("dec_blk_nums", dec_blk_nums, least=0)
         if len(enc_blk_nums) != len(dec_blk_nums):
             raise InputError(
                 f"enc_blk_nums={list(enc_blk_nums)} and dec_blk_nums={list(dec_blk_nums)} differ in length; the "
@@ -194,7 +199,7 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
             crops (384). May be given to `from_pretrained` too.
 
     Raises:
-        InputError: encoder and decoder have different numbers of levels, or the window is not positive.
+        InputError: not positive numbers (blocks may be none), or encoder and decoder have different numbers of levels.
     """
 
     @register_to_config
@@ -207,8 +212,9 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
         dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
         tlc_window: int | None = None,
     ) -> None:
-        if tlc_window is not None and tlc_window < 1:
-            raise InputError(f"tlc_window={tlc_window}; give a number of pixels, e.g. 384, or None for whole images.")
+        read_count("img_channel", img_channel)
+        if tlc_window is not None:
+            read_count("tlc_window", tlc_window)
         super().__init__(img_channel, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums, tlc_window)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from gendeg.arguments import read_count, read_counts, read_float
 from gendeg.checkpoints import count_entries, model_from_checkpoint
 from gendeg.errors import InputError
 from gendeg.imaging import pad_to_multiple
@@ -202,7 +203,8 @@ class PromptIR(Restorer, ModelMixin, ConfigMixin):
         prompt_sizes: side in pixels of the prompts of each level; they are stretched to the size of the features.
 
     Raises:
-        InputError: a list of another length, heads that do not divide the channels, an unknown `layer_norm_type`.
+        InputError: numbers that are not positive, a `dim` that is not even, a list of another length, heads that do
+            not divide the channels, an unknown `layer_norm_type`.
     """
 
     _supports_gradient_checkpointing = True
@@ -224,6 +226,17 @@ class PromptIR(Restorer, ModelMixin, ConfigMixin):
         prompt_sizes: Sequence[int] = (64, 32, 16),
     ) -> None:
         super().__init__()
+        read_counts("num_blocks", num_blocks, least=0)
+        read_count("num_refinement_blocks", num_refinement_blocks, least=0)
+        for name, number in {"inp_channels": inp_channels, "dim": dim, "prompt_len": prompt_len}.items():
+            read_count(name, number)
+        for name, numbers in {"heads": heads, "prompt_dims": prompt_dims, "prompt_sizes": prompt_sizes}.items():
+            read_counts(name, numbers)
+        if dim % 2 or not 1 <= dim * read_float("ffn_expansion_factor", ffn_expansion_factor) < math.inf:
+            raise InputError(
+                f"dim={dim}, ffn_expansion_factor={ffn_expansion_factor}; give an even dim, which times the factor is "
+                "at least 1."
+            )
         if not len(num_blocks) == len(heads) == 4 or not len(prompt_dims) == len(prompt_sizes) == 3:
             raise InputError(
                 f"Got num_blocks={list(num_blocks)}, heads={list(heads)}, prompt_dims={list(prompt_dims)}, "

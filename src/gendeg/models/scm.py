@@ -28,7 +28,7 @@ class StructureCorrectionModule(NAFTrunk, ModelMixin, ConfigMixin):
         dec_blk_nums: blocks of each decoder level, from low resolution up; as many levels as the encoder has.
 
     Raises:
-        InputError: encoder and decoder have different numbers of levels.
+        InputError: not positive numbers (blocks may be none), or encoder and decoder have different numbers of levels.
     """
 
     @register_to_config
@@ -54,10 +54,11 @@ class StructureCorrectionModule(NAFTrunk, ModelMixin, ConfigMixin):
         Raises:
             InputError: other or different shapes.
         """
-        if clean.shape != generated.shape or clean.ndim != 4 or clean.shape[1] != 3:
+        shapes = [tuple(images.shape) if isinstance(images, Tensor) else images for images in (clean, generated)]
+        if shapes[0] != shapes[1] or not isinstance(clean, Tensor) or clean.ndim != 4 or clean.shape[1] != 3:
             raise InputError(
-                f"Got clean {tuple(clean.shape)} and generated {tuple(generated.shape)}; give two tensors (B, 3, H, W) "
-                "of the same shape, in [-1, 1]."
+                f"Got clean {shapes[0]} and generated {shapes[1]}; give two tensors (B, 3, H, W) of the same shape, in "
+                "[-1, 1]."
             )
         return self.correct(torch.cat([clean, generated], dim=1))
 

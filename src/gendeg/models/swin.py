@@ -14,12 +14,14 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from gendeg.arguments import read_counts
 from gendeg.checkpoints import count_entries, load_weights, read_network
-from gendeg.errors import CheckpointError, InputError
+from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.imaging import pad_to_multiple
 from gendeg.models.restorer import Restorer
 
 FIRST_WEIGHT = "patch_embed.proj.weight"  # every Swin has it
+DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError)
 REDUCTIONS = [4, 8, 16, 32]  # how much smaller than the image the features of the four stages are
 
 
@@ -55,7 +57,8 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
             of the parameters of Swin-B.
 
     Raises:
-        InputError: no such encoder in timm, not of four stages with patches of 4, or not five widths.
+        InputError: no such encoder in timm, not of four stages with patches of 4, options that timm refuses, or not
+            five positive widths.
     """
 
     _supports_gradient_checkpointing = True
@@ -69,8 +72,10 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
         decoder_widths: Sequence[int] = (512, 256, 128, 64, 32),
     ) -> None:
         super().__init__()
-        if len(decoder_widths) != 5:
+        if len(read_counts("decoder_widths", decoder_widths)) != 5:
             raise InputError(f"decoder_widths={list(decoder_widths)}; give five, one for each decoder block.")
+        if encoder_options is not None and not isinstance(encoder_options, Mapping):
+            raise InputError(f"encoder_options={encoder_options!r}; give a dictionary, e.g. {{'window_size': 8}}.")
         self.encoder = _build_encoder(encoder_name, **(encoder_options or {}))
         mean, std = (torch.tensor(self.encoder.pretrained_cfg[name])[:, None, None] for name in ("mean", "std"))
         self.register_buffer("mean", mean, persistent=False)
@@ -83,6 +88,8 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
             DecoderBlock(channels, out_channels) for channels, out_channels in zip(inputs, decoder_widths, strict=True)
         )
         self.ending = nn.Conv2d(decoder_widths[-1], 3, 3, padding=1)
+        windows = [side for stage in self.encoder.layers for side in stage.blocks[0].window_size]
+        self.tile_alignment = math.lcm(*(side * REDUCTIONS[-1] for side in windows))  # see `Restorer`
 
     def forward(self, x: Tensor) -> Tensor:
         """Restored image, not clamped: (B, 3, H, W) -> the same shape, in [0, 1], any H and W.
@@ -208,14 +215,16 @@ def _build_encoder(name: str, pretrained: bool = False, **options: Any) -> nn.Mo
     import timm
 
     known = timm.list_models(["swin_*", "swinv2_*"], exclude_filters="swinv2_cr_*")
-    if name.split(".")[0] not in known:
+    if not isinstance(name, str) or name.split(".")[0] not in known:
         raise InputError(f"timm has no Swin named {name!r}. Known: {', '.join(known)}.")
+    # of a download, which the caller explains, ValueError and RuntimeError say more than of the options
+    refusals = (TypeError, AssertionError, ZeroDivisionError, IndexError) + (() if pretrained else DOWNLOAD_ERRORS)
     try:
         encoder = timm.create_model(
             name, pretrained=pretrained, num_classes=0, global_pool="", dynamic_img_size=True, **options
         )
-    except (TypeError, AssertionError) as error:
-        raise InputError(f"timm refuses encoder_options={options} for {name}: {error}") from error
+    except refusals as error:
+        raise InputError(f"timm refuses encoder_options={options} for {name}: {first_line(error)}") from error
     reductions = [info["reduction"] for info in encoder.feature_info]
     if reductions != REDUCTIONS:
         raise InputError(
@@ -232,7 +241,7 @@ def _download_encoder(name: str, options: Mapping[str, Any] | None) -> nn.Module
 
     try:
         return _build_encoder(name, pretrained=True, **(options or {}))
-    except (OSError, RuntimeError, ValueError) as error:
+    except DOWNLOAD_ERRORS as error:
         source = timm.get_pretrained_cfg(name)
         raise CheckpointError(
             f"The weights of {name} could not be downloaded from {source.hf_hub_id or source.url} ({error}). Fetch "
