@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gendeg.synthesis.job import Report
     from gendeg.synthesis.run import Progress
 
-SHOWN_PROBLEMS = 20
 WHAT, HOW, WHERE = "What is made", "How it is made", "Where it is made, and where it goes"
 
 
@@ -222,7 +221,8 @@ def _read_captions(source: Any, table: Path) -> Any:
     captioned = CaptionedSource(source, table)
     if captioned.strangers:
         typer.echo(
-            f"{len(captioned.strangers)} images of {table} are none of the photos, e.g. {captioned.strangers[0]}.",
+            f"{table} describes {captioned.described} images; {captioned.described - len(captioned.strangers)} of them "
+            f"are among the photos, the others are not, e.g. {captioned.strangers[0]}.",
             err=True,
         )
     return captioned
@@ -285,10 +285,10 @@ def _show_start(progress: "Progress", output: Path) -> None:
 
 
 def _show_problems(problems: dict[str, str]) -> None:
-    for location in sorted(problems)[:SHOWN_PROBLEMS]:
-        typer.echo(f"Left out {location}: {problems[location]}", err=True)
-    if len(problems) > SHOWN_PROBLEMS:
-        typer.echo(f"... and {len(problems) - SHOWN_PROBLEMS} more.", err=True)
+    from gendeg.errors import list_some
+
+    for line in list_some([f"Left out {location}: {problems[location]}" for location in sorted(problems)]):
+        typer.echo(line, err=True)
 
 
 def _preview(source: Any, output: Path, config: Any, made_by: Any, captioner: Any) -> None:

@@ -31,7 +31,8 @@ class CaptionedSource(PhotoSource):
             `caption`. Of several captions of an image the first counts.
 
     Attributes:
-        strangers: images in the table that are none of the photos.
+        described: number of images that the table describes.
+        strangers: those of them that are not among the photos.
 
     Raises:
         InputError: no such file, not a table, a column is missing or holds other things than text, no row is about
@@ -44,8 +45,9 @@ class CaptionedSource(PhotoSource):
         self.source = source
         self._captions = _read_captions(table)
         known = {os.path.realpath(entry.location) for entry in source.entries()}
+        self.described = len(self._captions)
         self.strangers = [path for path in self._captions if path not in known]
-        if len(self.strangers) == len(self._captions):
+        if len(self.strangers) == self.described:
             example = next(iter(self.strangers), "it is empty")
             raise InputError(
                 f"No row of {table} is about one of the photos ({example}); paths are relative to the table's folder."

@@ -42,7 +42,8 @@ def describe_scenes(index: SceneIndex) -> str:
     captioned = sum(scene.caption is not None for scene in index.scenes)
     return (
         f"{len(index.scenes)} scenes, {captioned} with a caption; {len(index.existing.pairs)} existing pairs; "
-        f"left out: {index.duplicates + index.existing.copies} copies, {len(index.problems)} unusable images; "
+        f"left out as equal to another: {index.duplicates} photos, {index.existing.copies} pairs; "
+        f"left out as unusable: {len(index.problems)} images; "
         f"{index.look_alikes} scenes look like another one and share its split"
     )
 
