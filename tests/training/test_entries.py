@@ -101,6 +101,22 @@ def test_what_is_none_of_these_is_answered_with_what_is_accepted(tmp_path: Path,
         open_entry(str(tmp_path / name))
 
 
+def test_photos_with_metadata_are_no_pairs(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "degradation": "haze"}\n')
+    with pytest.raises(InputError, match=r"a folder of photos, not of pairs: .*metadata.jsonl .*Accepted: .*--photos"):
+        open_entry(str(tmp_path))
+
+
+def test_a_folder_whose_metadata_names_pairs(tmp_path: Path) -> None:
+    for part, value in (("bad", 40), ("good", 160)):
+        PIL.Image.new("RGB", (20, 24), (value,) * 3).save(tmp_path / f"{part}.png")
+    row = '{"degraded_file_name": "bad.png", "clean_file_name": "good.png", "degradation": "rain"}\n'
+    (tmp_path / "metadata.jsonl").write_text(row)
+    pair = open_entry(str(tmp_path)).draw(np.random.default_rng(0), 16)
+    assert (pair.clean.mean().item(), pair.degraded.mean().item()) == pytest.approx((160 / 255, 40 / 255))
+
+
 def test_an_index_without_the_columns_and_a_split_without_pairs(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="not an index of pairs"):

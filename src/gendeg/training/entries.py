@@ -20,6 +20,8 @@ ACCEPTED = (
 )
 _TABLES = {".parquet", ".arrow", ".csv", ".json", ".jsonl", ".tar"}  # what `datasets` reads
 
+_METADATA, _PAIR_COLUMN = "metadata", "degraded_file_name"  # how `datasets` calls them in a folder of images
+
 
 def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> PairSource:
     """The pairs of one entry of `data`.
@@ -48,7 +50,7 @@ def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> Pa
         or (not path.exists() and (name == GENDS or HUB_NAME.fullmatch(name)))
     ):
         return DatasetPairs(name, split, balanced=balanced)
-    what = "nothing that is known" if path.exists() else "not there"
+    what = _describe(path) if path.exists() else "not there"
     raise InputError(f"data: {name} is {what}. Accepted: {ACCEPTED}. Clean photos are given with --photos.")
 
 
@@ -68,4 +70,17 @@ def _is_data_set(path: Path) -> bool:
 
 
 def _has_tables(folder: Path) -> bool:
-    return any(path.suffix in _TABLES for path in folder.rglob("*"))
+    tables = [path for path in folder.rglob("*") if path.suffix in _TABLES]
+    return any(path.stem != _METADATA or _names_pairs(path) for path in tables)
+
+
+def _names_pairs(metadata: Path) -> bool:
+    """Whether a table that describes the images beside it names two files in each row, as those of pairs do."""
+    return _PAIR_COLUMN.encode() in metadata.read_bytes()
+
+
+def _describe(path: Path) -> str:
+    metadata = next(path.rglob(f"{_METADATA}.*"), None) if path.is_dir() else None
+    if metadata is None:
+        return "nothing that is known"
+    return f"a folder of photos, not of pairs: {metadata} has no column {_PAIR_COLUMN}"
