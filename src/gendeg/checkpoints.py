@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gendeg.errors import CheckpointError, first_line
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name on the Hugging Face hub
+HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")  # owner/name on the Hugging Face hub
 
 Model = TypeVar("Model", bound=nn.Module)
 

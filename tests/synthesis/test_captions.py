@@ -206,6 +206,7 @@ def test_captions_that_come_out_empty_are_none(scenes, small_photos, blip2, tmp_
     [
         ("somebody/no-such-model", CheckpointError, "hf download Salesforce/blip2-opt-2.7b .*--captions"),
         ("no such folder", InputError, "no folder no such folder with a captioner"),
+        ("../no-such-folder", InputError, "no folder ../no-such-folder with a captioner"),
     ],
 )
 def test_captioners_out_of_reach(name, error, message):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,14 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
-from gendeg.data.hub import load_rows
+from gendeg.checkpoints import HUB_NAME
+from gendeg.data.hub import is_saved, load_rows
 from gendeg.degradations import Mixture, parse_mixture
 from gendeg.errors import InputError
 from gendeg.imaging import find_images
 
-HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl")
 IMAGE, CAPTION, SOURCE_SET, DEGRADATION = "image", "caption", "source_set", "degradation"
-SAVED_DATASET = ("state.json", "dataset_dict.json")  # what `datasets`' `save_to_disk` leaves in a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +206,7 @@ def open_source(name: str, leave_out: Path | None = None) -> PhotoSource:
     """
     path = Path(name)
     if path.is_dir():
-        saved = any((path / marker).is_file() for marker in SAVED_DATASET)
-        return DatasetSource(name) if saved else FolderSource(path, leave_out)
+        return DatasetSource(name) if is_saved(path) else FolderSource(path, leave_out)
     if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES:
         return TableSource(path)
     if path.exists() or not HUB_NAME.fullmatch(name):
