@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets.builder import Key
+from datasets.iterable_dataset import ExamplesIterable
+from datasets.utils.file_utils import is_local_path
 
 from gendeg.data.gends.schema import PARTS
 from gendeg.errors import InputError
@@ -43,7 +45,7 @@ class GenDS(datasets.ArrowBasedBuilder):
 
     def _info(self) -> datasets.DatasetInfo:
         first = next(iter(self.config.data_files.values()))[0]
-        with open(first, "rb") as stream:
+        with _open_shard(first) as stream:
             stored = datasets.Features.from_arrow_schema(pq.read_schema(stream))
         return datasets.DatasetInfo(features=select_columns(stored, self.config.columns))
 
@@ -56,13 +58,13 @@ class GenDS(datasets.ArrowBasedBuilder):
         return [datasets.SplitGenerator(name=split, gen_kwargs={"files": files[split]}) for split in filled]
 
     def _has_rows(self, file: str) -> bool:
-        with open(file, "rb") as stream:
+        with _open_shard(file) as stream:
             shard = pq.ParquetFile(stream)
             return any(pc.any(self._mask(shard, group)).as_py() for group in range(shard.num_row_groups))
 
     def _generate_tables(self, files: Sequence[str]) -> Iterator[tuple[Key, pa.Table]]:
         for number, file in enumerate(files):
-            with open(file, "rb") as stream:
+            with _open_shard(file) as stream:
                 shard = pq.ParquetFile(stream)
                 for group in range(shard.num_row_groups):
                     mask = self._mask(shard, group)
@@ -71,10 +73,28 @@ class GenDS(datasets.ArrowBasedBuilder):
                         table = table if pc.all(mask).as_py() else table.filter(mask)  # which copies the images
                         yield Key(number, group), table.select(list(self.info.features))
 
+    def _get_examples_iterable_for_split(self, split_generator: datasets.SplitGenerator) -> ExamplesIterable:
+        """What streaming reads: rows one by one.
+
+        Streamed as tables, every row would be copied several times with its images by the shuffle buffer of `datasets`,
+        which of rows moves references.
+        """
+        return ExamplesIterable(self._generate_examples, split_generator.gen_kwargs)
+
+    def _generate_examples(self, files: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for key, table in self._generate_tables(files):
+            group = f"{key.original_shard_id}/{key.item_or_batch_id}"
+            yield from ((f"{group}/{number}", row) for number, row in enumerate(table.to_pylist()))
+
     def _mask(self, shard: pq.ParquetFile, group: int) -> pa.ChunkedArray:
         """Which rows of a row group belong to the part; the images are left alone."""
         column, value = self.config.condition or ("verdict", "accepted")  # all rows of the data are
         return pc.equal(shard.read_row_group(group, columns=[column], use_threads=False)[column], value)
+
+
+def _open_shard(file: str) -> Any:
+    """A shard's content, mapped where it lies on this machine, which saves a copy; `datasets` lets `open` read URLs."""
+    return pa.memory_map(file) if is_local_path(file) else open(file, "rb")  # the caller closes it
 
 
 def select_columns(features: datasets.Features, columns: Sequence[str] | None) -> datasets.Features:
