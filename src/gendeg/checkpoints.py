@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gendeg.arguments import check_path
 from gendeg.errors import CheckpointError, first_line
 
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")  # owner/name on the Hugging Face hub
@@ -65,13 +66,15 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             `{"state_dict": ...}`, `{"params": ...}` are opened.
 
     Raises:
+        InputError: not a file's name at all.
         CheckpointError: no such file, not a checkpoint, truncated, without tensors, or a pickle that carries code.
     """
+    check_path("path", path)
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"No checkpoint file at {path}.")
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return load_file(path)
         content = _unpickle(path)
     except pickle.UnpicklingError as error:

@@ -371,11 +371,24 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"image": "photo.jpg"}, ImageError, "str"),
         ({"image": np.full((32, 32, 3), np.nan)}, ImageError, "NaN"),
         ({"image": []}, ImageError, "empty"),
+        ({"callback_on_step_end": 5}, InputError, "callback_on_step_end=5 cannot be called"),
+        ({"callback_on_step_end": lambda *_: 5}, InputError, "callback_on_step_end returned 5; return None"),
+        ({"callback_on_step_end": lambda *_: {"latents": torch.zeros(3)}}, InputError, r"returned Tensor \(3,\)"),
     ],
 )
 def test_bad_input(tiny_pipeline, photo, arguments, error, message):
     with pytest.raises(error, match=message):
         tiny_pipeline(**{"image": photo, "degradation": "haze", **arguments})
+
+
+@pytest.mark.parametrize("prompts", [5, None, [], ["a street", 5]])
+def test_prompts_that_are_no_texts(tiny_pipeline, prompts):
+    with pytest.raises(InputError, match="give texts, at least one"):
+        tiny_pipeline.encode_prompt(prompts)
+
+
+def test_a_single_prompt(tiny_pipeline):
+    assert torch.equal(tiny_pipeline.encode_prompt("a street"), tiny_pipeline.encode_prompt(["a street"]))
 
 
 def test_any_pil_mode(tiny_pipeline, photo):

@@ -36,7 +36,8 @@ def test_change_is_relative_to_the_size_of_the_degradation_map(tiny_pipeline, la
 def test_no_change_gives_the_clean_image_bit_for_bit(tiny_pipeline, photo, monkeypatch):
     tiny_pipeline.register_to_config(change_scale=0.5)
     prepared = tiny_pipeline.prepare_images(photo)
-    monkeypatch.setattr(tiny_pipeline, "_denoise", lambda latents, *_: torch.zeros_like(latents))
+    no_change = lambda pipe, conditions, *_: torch.zeros_like(conditions.image_latents)  # noqa: E731
+    monkeypatch.setattr("gendeg.pipelines.gendeg.denoise", no_change)
     out = tiny_pipeline(prepared, ["haze", "rain"], 0.2, 0.1, alignment="transfer", output_type="pt")
     assert torch.equal(out.images[0], prepared[0].clean)
     assert torch.equal(out.images[1], prepared[0].clean)

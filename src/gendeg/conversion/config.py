@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from gendeg.arguments import check_path
 from gendeg.errors import CheckpointError, first_line
 
 SAMPLING_SIZE = 512  # the authors train at 256 and sample at 512; the YAML's `image_size` is not used by their program
@@ -17,6 +18,7 @@ def read_model_params(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: no such file, not YAML, or without that section.
     """
+    check_path("config", path)
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, UNet2DCond
 from safetensors import SafetensorError
 from transformers import CLIPTextModel
 
+from gendeg.arguments import check_path
 from gendeg.checkpoints import describe_misfits
 from gendeg.conversion.text import load_tokenizer
 from gendeg.errors import CheckpointError, InputError
@@ -55,6 +56,7 @@ def load_stable_diffusion_components(name_or_path: str | os.PathLike[str]) -> di
         CheckpointError: not reachable, not such a model, or weights of one are missing.
         InputError: its UNet has more than twice the latent channels.
     """
+    check_path("name_or_path", name_or_path)
     try:
         vae = _load_network(AutoencoderKL, name_or_path, "vae")
         unet = _load_network(UNet2DConditionModel, name_or_path, "unet")

@@ -9,8 +9,9 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase
 
+from gendeg.arguments import check_path
 from gendeg.checkpoints import load_weights
 from gendeg.errors import CheckpointError
 
@@ -55,6 +56,7 @@ def _text_config(config: Any, weights: dict[str, Tensor], source: str | os.PathL
 
 
 def _read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    check_path("text_encoder_config", path)
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -111,8 +113,10 @@ def load_tokenizer(tokenizer: Any, subfolder: str = "") -> CLIPTokenizer:
     Raises:
         CheckpointError: it cannot be reached or read.
     """
-    if tokenizer is not None and not isinstance(tokenizer, (str, os.PathLike)):
+    if isinstance(tokenizer, PreTrainedTokenizerBase):
         return tokenizer
+    if tokenizer is not None:
+        check_path("tokenizer", tokenizer)
     name = DEFAULT_TOKENIZER if tokenizer is None else os.fspath(tokenizer)
     try:
         folder = _tokenizer_folder(name) / subfolder

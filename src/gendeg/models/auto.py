@@ -9,6 +9,7 @@ from typing import Any
 from diffusers import ConfigMixin
 from safetensors import SafetensorError
 
+from gendeg.arguments import check_path
 from gendeg.checkpoints import HUB_NAME, describe_misfits, packaged_checkpoints, read_state_dict
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.restorer import Restorer
@@ -47,9 +48,11 @@ class AutoRestorer:
                 a file, of its `from_original_checkpoint`.
 
         Raises:
+            InputError: not the name of a folder, file or repository at all.
             CheckpointError: nothing there, broken, unsafe, or of an unknown class.
             MissingExtraError: a third party's file, and the extra that reads it is not installed.
         """
+        check_path("source", source)
         path = Path(source)
         if path.is_file():
             return cls.from_original_checkpoint(path, **kwargs)
@@ -82,9 +85,11 @@ class AutoRestorer:
             config: a name such as `"nafnet-width32"` (see `gendeg.models.sizes`), or the content of a `config.json`.
 
         Raises:
-            InputError: unknown name.
+            InputError: unknown name, or neither a name nor a mapping.
             CheckpointError: unknown class.
         """
+        if not isinstance(config, (str, Mapping)):
+            raise InputError(f"config={config!r}; give the name of a restorer, or the content of a config.json.")
         if isinstance(config, str):
             return create_restorer(config)
         return _find_class(config, "This configuration").from_config(dict(config))
@@ -118,8 +123,9 @@ class AutoRestorer:
         Raises:
             InputError: not a subclass of `Restorer` and `diffusers.ConfigMixin`, or a name that is taken.
         """
-        if not issubclass(restorer_class, Restorer) or not issubclass(restorer_class, ConfigMixin):
-            raise InputError(f"{restorer_class.__name__} must be a subclass of Restorer and diffusers.ConfigMixin.")
+        is_restorer = isinstance(restorer_class, type) and issubclass(restorer_class, Restorer)
+        if not is_restorer or not issubclass(restorer_class, ConfigMixin):
+            raise InputError(f"{restorer_class!r} must be a subclass of Restorer and diffusers.ConfigMixin.")
         name = restorer_class.__name__
         if name in _MODULES or _registered.get(name, restorer_class) is not restorer_class:
             raise InputError(f"There is a restorer {name} already; choose another name.")

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _find_fault_of_weights(folder: Path) -> str | None:
     return None
 
 
-def _find_misfit(folder: Path, where: tuple[str, str], variant: str | None) -> str | None:
+def _find_misfit(folder: Path, where: Sequence[str], variant: str | None) -> str | None:
     """How the weights of a component differ from what its configuration says, if they do.
 
     diffusers leaves missing weights without values, transformers fills them with random ones, and both only log it. So

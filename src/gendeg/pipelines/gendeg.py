@@ -1,44 +1,38 @@
 """`GenDegPipeline`: clean photos in, degraded photos with aligned targets and measured severity out."""
 
-import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from gendeg.arguments import check_path, count_results
 from gendeg.conversion import load_original_components, load_stable_diffusion_components
 from gendeg.errors import CheckpointError, InputError, first_line
-from gendeg.imaging import Image, to_batch
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
-from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
-from gendeg.pipelines.alignment import align, choose_alignment
-from gendeg.pipelines.calibration import calibrate as calibrate_mean
+from gendeg.output import OUTPUT_TYPES, GenDegOutput
+from gendeg.pipelines.alignment import choose_alignment
+from gendeg.pipelines.conditioning import NO_SEVERITY, encode_texts, mix_severities
+from gendeg.pipelines.denoising import Conditions, StepCallback, check_callback, denoise
+from gendeg.pipelines.finishing import finish, finish_latents
 from gendeg.pipelines.folder import check_folder
-from gendeg.pipelines.guidance import branch_weights, guided_prediction
-from gendeg.pipelines.latents import decode_mode, degraded_latents, spatial_factor
-from gendeg.pipelines.prepared import PreparedImage, group_by_size, prepare_image, working_size
+from gendeg.pipelines.guidance import branch_weights
+from gendeg.pipelines.latents import degraded_latents
+from gendeg.pipelines.prepared import Photos, PreparedImage, group_by_size, prepare_photos
 from gendeg.pipelines.requests import (
     Generator,
-    Request,
     build_requests,
-    check_embeds,
     check_guidance,
     check_latents,
+    check_null_embeds,
     check_steps,
 )
 from gendeg.priors import SeverityPrior
-from gendeg.severity import Severity, measure_severity, severity_one_hot
-
-Photos = Image | PreparedImage | Sequence[PreparedImage]
-StepCallback = Callable[["GenDegPipeline", int, Any, dict[str, Any]], dict[str, Any] | None]
+from gendeg.severity import Severity
 
 
 class GenDegPipeline(DiffusionPipeline):
@@ -229,52 +223,56 @@ class GenDegPipeline(DiffusionPipeline):
             CheckpointError: the networks returned NaN.
         """
         if output_type not in (*OUTPUT_TYPES, "latent"):
-            convert_images([], output_type)
+            accepted = ", ".join(map(repr, (*OUTPUT_TYPES, "latent")))
+            raise InputError(f"output_type={output_type!r} is not one of {accepted}.")
+        check_callback(callback_on_step_end)
         steps, text_scale, image_scale = self._sampling(num_inference_steps, guidance_scale, image_guidance_scale)
 
-        # 1. One prepared photo and one request per result
+        # 1. One prepared photo, one request and one rule of alignment per result
         photos = self.prepare_images(image, resolution)
         lists = {"degradation": degradation, "mu": mu, "sigma": sigma, "prompt": prompt}
         count = count_results(len(photos), **lists, generator=generator, latents=latents)
         photos = photos if len(photos) == count else photos * count
-        requests = build_requests(len(photos), degradation, mu, sigma, prompt, prior, generator)
+        noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
+        requests = build_requests(count, degradation, mu, sigma, prompt, prior, generator)
+        severities = [request.severity for request in requests]
         rules = [
             choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
             for request in requests
         ]
 
-        # 2. Text, with the severity mixed in, and none of both where guidance compares with that
-        text_shape = self.conditioner.config.num_tokens, self.conditioner.config.text_dim
-        for name, given in {"prompt_embeds": prompt_embeds, "negative_prompt_embeds": negative_prompt_embeds}.items():
-            if given is not None:
-                check_embeds(name, given, *text_shape)
+        # 2. Text with the severity mixed in; neither of both where guidance compares with that
         if prompt_embeds is None:
             prompt_embeds = self.encode_prompt([request.prompt for request in requests])
-        embeds = self.condition(prompt_embeds, [request.severity for request in requests])
+        embeds = self.condition(prompt_embeds, severities)
         weights = branch_weights(text_scale, image_scale)
-        if negative_prompt_embeds is None and weights.keys() - {"full"}:
+        if negative_prompt_embeds is not None:
+            check_null_embeds(negative_prompt_embeds, embeds)
+        elif weights.keys() - {"full"}:
             negative_prompt_embeds = self.null_embeds()
 
         # 3. Denoise, together where the working sizes agree
-        noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
-        results: list[Tensor] = [torch.empty(0)] * len(photos)
+        results: list[Tensor] = [torch.empty(0)] * count
         for members in group_by_size(photos):
-            denoised = self._denoise(
-                torch.stack([photos[i].latents for i in members]),
-                embeds[members],
-                negative_prompt_embeds,
-                weights,
+            clean = torch.stack([photos[i].latents for i in members])
+            diffused = denoise(
+                self,
+                Conditions(clean, embeds[members], negative_prompt_embeds, weights),
                 steps,
                 [generator[i] for i in members] if isinstance(generator, (list, tuple)) else generator,
                 None if noise is None else torch.stack([noise[i] for i in members]),
                 callback_on_step_end,
             )
-            for i, diffused in zip(members, denoised, strict=True):
-                results[i] = self._degraded_latents(diffused, photos[i], requests[i].severity)
-        self._require_finite(results)
+            mus, sigmas = torch.tensor([(severities[i].mu, severities[i].sigma) for i in members]).T
+            degraded = degraded_latents(self, diffused, clean.to(diffused), mus, sigmas)
+            for i, own in zip(members, degraded, strict=True):
+                results[i] = own
 
         # 4. Decode, align, calibrate, measure
-        output = self._finish(photos, requests, rules, results, calibrate, output_type)
+        if output_type == "latent":
+            output = finish_latents(self, photos, severities, results)
+        else:
+            output = finish(self, photos, severities, rules, results, calibrate, output_type)
         self.maybe_free_model_hooks()
         return output
 
@@ -288,34 +286,26 @@ class GenDegPipeline(DiffusionPipeline):
 
         Returns:
             One `PreparedImage` per photo.
+
+        Raises:
+            ImageError: not images, or too small.
+            InputError: `resolution` is not a whole number of at least 32.
         """
-        if isinstance(image, PreparedImage):
-            return [image]
-        if isinstance(image, (list, tuple)) and image and all(isinstance(photo, PreparedImage) for photo in image):
-            return list(image)
-        factor = spatial_factor(self.vae)
-        multiple = factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
-        native_area = (self.unet.config.sample_size * factor) ** 2
-        prepared = []
-        for clean in to_batch(image)[0]:
-            size = working_size(clean.shape[-2], clean.shape[-1], native_area, resolution)
-            prepared.append(prepare_image(self.vae, clean, size, multiple, self._execution_device))
-        return prepared
+        return prepare_photos(self, image, resolution)
 
     @torch.no_grad()
-    def encode_prompt(self, prompts: list[str]) -> Tensor:
-        """Text embeddings (B, L, D) before the severity is mixed in, one per prompt; reusable as `prompt_embeds`."""
-        tokens = self.tokenizer(
-            prompts,
-            padding="max_length",
-            truncation=True,
-            max_length=self.conditioner.config.num_tokens,
-            return_tensors="pt",
-        )
-        return self.text_encoder(tokens.input_ids.to(self._execution_device))[0]
+    def encode_prompt(self, prompts: str | Sequence[str]) -> Tensor:
+        """Text embeddings (B, L, D) before the severity is mixed in, one per prompt; reusable as `prompt_embeds`.
+
+        Raises:
+            InputError: not texts.
+        """
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        num_tokens = self.conditioner.config.num_tokens
+        return encode_texts(self.text_encoder, self.tokenizer, texts, num_tokens, self._execution_device)
 
     @torch.no_grad()
-    def condition(self, prompt_embeds: Tensor, severities: Sequence[Severity]) -> Tensor:
+    def condition(self, prompt_embeds: Tensor, severities: Sequence[Severity] | Severity) -> Tensor:
         """Mix severities into text embeddings (paper section 3.2).
 
         Args:
@@ -326,22 +316,14 @@ class GenDegPipeline(DiffusionPipeline):
             The UNet's cross-attention input, (B, L, D).
 
         Raises:
-            InputError: the number of embeddings is neither 1 nor that of the severities.
+            InputError: not such a tensor or severities, or another number of embeddings than 1 or one per image.
         """
-        if len(prompt_embeds) not in (1, len(severities)):
-            raise InputError(f"prompt_embeds holds {len(prompt_embeds)} prompts for {len(severities)} images.")
-        one_hot = severity_one_hot(
-            [severity.mu for severity in severities],
-            [severity.sigma for severity in severities],
-            self.conditioner.config.num_bins,
-        )
-        embeds = prompt_embeds.to(self._execution_device, self.conditioner.dtype).expand(len(severities), -1, -1)
-        return self.conditioner(embeds, one_hot.to(embeds))
+        return mix_severities(self.conditioner, prompt_embeds, severities, self._execution_device)
 
     @torch.no_grad()
     def null_embeds(self) -> Tensor:
         """The cross-attention input without text and severity, (1, L, D); reusable as `negative_prompt_embeds`."""
-        return self.condition(self.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
+        return self.condition(self.encode_prompt([""]), [NO_SEVERITY])
 
     def _sampling(self, steps: Any, text_scale: Any, image_scale: Any) -> tuple[int, float, float]:
         """Steps and guidance scales of a call, checked; those that are None are the checkpoint's."""
@@ -352,101 +334,3 @@ class GenDegPipeline(DiffusionPipeline):
             check_guidance("guidance_scale", chosen["guidance_scale"]),
             check_guidance("image_guidance_scale", chosen["image_guidance_scale"]),
         )
-
-    def _denoise(
-        self,
-        image_latents: Tensor,
-        embeds: Tensor,
-        null_embeds: Tensor | None,
-        weights: dict[str, float],
-        steps: int,
-        generator: Generator,
-        noise: Tensor | None,
-        callback: StepCallback | None,
-    ) -> Tensor:
-        """Denoise one batch of equal size: what is diffused (see `latents`), (B, C, h, w), float32."""
-        device = self._execution_device
-        try:
-            self.scheduler.set_timesteps(steps, device=device)
-        except ValueError as error:
-            raise InputError(f"{type(self.scheduler).__name__} cannot do {steps} steps: {first_line(error)}") from error
-        image_latents = image_latents.to(device, torch.float32)
-        if noise is None:
-            noise = randn_tensor(image_latents.shape, generator=generator, device=device, dtype=torch.float32)
-        latents = noise.to(device, torch.float32) * self.scheduler.init_noise_sigma
-        step_options = {}
-        if "generator" in inspect.signature(self.scheduler.step).parameters:
-            step_options["generator"] = generator
-
-        def predict(inputs: Tensor, text: Tensor) -> Tensor:
-            return self.unet(inputs.to(self.unet.dtype), timestep, text.to(self.unet.dtype)).sample.float()
-
-        with self.progress_bar(total=len(self.scheduler.timesteps)) as progress:
-            for step, timestep in enumerate(self.scheduler.timesteps):
-                scaled = self.scheduler.scale_model_input(latents, timestep)
-                prediction = guided_prediction(predict, scaled, image_latents, embeds, null_embeds, weights)
-                latents = self.scheduler.step(prediction, timestep, latents, **step_options).prev_sample
-                if callback is not None:
-                    latents = (callback(self, step, timestep, {"latents": latents}) or {}).get("latents", latents)
-                progress.update()
-        return latents
-
-    def _require_finite(self, results: list[Tensor]) -> None:
-        """Refuse latents that are no picture, before they are written as a black one."""
-        broken = sum(not bool(torch.isfinite(latents).all()) for latents in results)
-        if broken:
-            raise CheckpointError(
-                f"{broken} of {len(results)} generated latents hold NaN or infinite values. Networks in "
-                f"{self.unet.dtype}: use float32 or bfloat16, smaller guidance scales, or check the weights."
-            )
-
-    def _degraded_latents(self, diffused: Tensor, photo: PreparedImage, severity: Severity) -> Tensor:
-        """Unscaled degraded latents (C, h, w) from what was diffused."""
-        mu, sigma = torch.tensor([severity.mu]), torch.tensor([severity.sigma])
-        return degraded_latents(self, diffused[None], photo.latents.to(diffused)[None], mu, sigma)[0]
-
-    def _finish(
-        self,
-        photos: list[PreparedImage],
-        requests: list[Request],
-        rules: list[str],
-        results: list[Tensor],
-        calibrate: bool,
-        output_type: str,
-    ) -> GenDegOutput:
-        """From unscaled latents to the output: decode, align, calibrate, measure."""
-        requested = Severity(*_columns([(request.severity.mu, request.severity.sigma) for request in requests]))
-        if output_type == "latent":
-            unknown = Severity(*_columns([(float("nan"), float("nan"))] * len(photos)))
-            scaled = [latents * self.vae.config.scaling_factor for latents in results]
-            return GenDegOutput(scaled, [photo.latents for photo in photos], requested, unknown)
-        images, targets, calibrated = [], [], []
-        for photo, request, rule, latents in zip(photos, requests, rules, results, strict=True):
-            degraded, target = align(rule, photo, self._decode(photo, latents), self._correct)
-            if calibrate:
-                degraded, met = calibrate_mean(target, degraded, float(request.severity.mu))
-                calibrated.append(met)
-            images.append(degraded)
-            targets.append(target)
-        degraded_images, target_images = convert_images(images, output_type), convert_images(targets, output_type)
-        return GenDegOutput(
-            degraded_images,
-            target_images,
-            requested,
-            measure_severity(target_images, degraded_images),
-            calibrated if calibrate else None,
-        )
-
-    def _decode(self, photo: PreparedImage, latents: Tensor) -> Tensor:
-        """`D(z)` at the working resolution, (3, h, w) in [0, 1], on the CPU."""
-        decoded = decode_mode(self.vae, latents[None])[0]
-        return decoded[:, : photo.working.shape[-2], : photo.working.shape[-1]].float().cpu()
-
-    def _correct(self, clean: Tensor, generated: Tensor) -> Tensor:
-        """Apply the Structure Correction Module to images (3, h, w) in [0, 1]."""
-        pair = [(image[None] * 2 - 1).to(self._execution_device, self.scm.dtype) for image in (clean, generated)]
-        return (self.scm(*pair)[0].float().cpu() / 2 + 0.5).clamp(0, 1)
-
-
-def _columns(rows: list[tuple[Any, Any]]) -> Any:
-    return np.array(rows, dtype=np.float64).T

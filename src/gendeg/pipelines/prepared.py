@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gendeg.arguments import read_int
 from gendeg.errors import ImageError, InputError
-from gendeg.imaging import pad_to_multiple, resize
-from gendeg.pipelines.latents import decode_mode, encode_mode
+from gendeg.imaging import Image, pad_to_multiple, resize, to_batch
+from gendeg.pipelines.latents import decode_mode, encode_mode, spatial_factor
 
 MIN_SIDE = 16  # below this no scene is left to degrade
 MIN_WORKING_SIDE = 32  # a very wide panorama keeps at least this many rows
@@ -35,7 +35,37 @@ class PreparedImage:
     reconstruction: Tensor
 
 
-def prepare_image(vae: Any, clean: Tensor, size: tuple[int, int], multiple: int, device: torch.device) -> PreparedImage:
+Photos = Image | PreparedImage | Sequence[PreparedImage]
+
+
+def prepare_photos(pipe: Any, image: Photos, resolution: int | None) -> list[PreparedImage]:
+    """Encode photos by the autoencoder of a `GenDegPipeline`; prepared ones are returned as they are.
+
+    Args:
+        pipe: the pipeline.
+        image: what a call of the pipeline accepts.
+        resolution: short side in pixels to work at; None works at the photo's own size, up to the generator's native
+            area.
+
+    Raises:
+        ImageError: not images, or too small.
+        InputError: `resolution` is not a whole number of at least 32.
+    """
+    if isinstance(image, PreparedImage):
+        return [image]
+    if isinstance(image, (list, tuple)) and image and all(isinstance(photo, PreparedImage) for photo in image):
+        return list(image)
+    factor = spatial_factor(pipe.vae)
+    multiple = factor * 2 ** (len(pipe.unet.config.block_out_channels) - 1)
+    native_area = (pipe.unet.config.sample_size * factor) ** 2
+    photos = []
+    for clean in to_batch(image)[0]:
+        size = working_size(clean.shape[-2], clean.shape[-1], native_area, resolution)
+        photos.append(_prepare(pipe.vae, clean, size, multiple, pipe._execution_device))
+    return photos
+
+
+def _prepare(vae: Any, clean: Tensor, size: tuple[int, int], multiple: int, device: torch.device) -> PreparedImage:
     """Encode a photo (3, H, W) in [0, 1] at a working `size` (height, width), padded to a `multiple` of pixels."""
     clean = clean.cpu()  # alignment works there, where a large photo fits
     working = resize(clean, size)

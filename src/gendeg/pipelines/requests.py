@@ -116,7 +116,7 @@ def check_latents(latents: Any, shapes: Sequence[torch.Size]) -> list[Tensor]:
     for noise, shape in zip(latents, shapes, strict=True):
         if not isinstance(noise, Tensor) or noise.shape != shape:
             raise InputError(
-                f"latents are {_kind(noise)} where a tensor {tuple(shape)} is needed: the shape of "
+                f"latents are {describe_kind(noise)} where a tensor {tuple(shape)} is needed: the shape of "
                 "pipe.prepare_images(image)[i].latents."
             )
     return list(latents)
@@ -130,12 +130,24 @@ def check_embeds(name: str, embeds: Any, num_tokens: int, width: int) -> None:
     """
     if not isinstance(embeds, Tensor) or embeds.ndim != 3 or embeds.shape[1:] != (num_tokens, width):
         raise InputError(
-            f"{name} is {_kind(embeds)}; give a tensor (n, {num_tokens}, {width}) as encode_prompt or null_embeds of "
-            "this pipeline returns."
+            f"{name} is {describe_kind(embeds)}; give a tensor (n, {num_tokens}, {width}) as encode_prompt or "
+            "null_embeds of this pipeline returns."
         )
 
 
-def _kind(value: Any) -> str:
+def check_null_embeds(null_embeds: Any, embeds: Tensor) -> None:
+    """Refuse `negative_prompt_embeds` that are no tensor (1, L, D) beside the `embeds` (B, L, D).
+
+    Raises:
+        InputError: something else.
+    """
+    check_embeds("negative_prompt_embeds", null_embeds, embeds.shape[1], embeds.shape[2])
+    if len(null_embeds) != 1:
+        raise InputError(f"negative_prompt_embeds holds {len(null_embeds)} embeddings; give one, for all images.")
+
+
+def describe_kind(value: Any) -> str:
+    """A value for a message: arrays and tensors by their type and shape."""
     return f"{type(value).__name__} {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
 
 

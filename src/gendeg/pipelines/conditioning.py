@@ -1,0 +1,62 @@
+"""What the UNet is told about the degradation: the prompt, with the severity mixed in (paper section 3.2)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gendeg.errors import InputError
+from gendeg.models.conditioning import DegradationConditioner
+from gendeg.pipelines.requests import check_embeds
+from gendeg.severity import Severity, severity_one_hot
+
+NO_SEVERITY = Severity(float("nan"), float("nan"))
+
+
+def encode_texts(
+    text_encoder: Any, tokenizer: Any, texts: Sequence[str], num_tokens: int, device: torch.device
+) -> Tensor:
+    """The text encoder's last hidden state, (B, num_tokens, D); longer texts are cut off.
+
+    Raises:
+        InputError: something else than texts, or none.
+    """
+    if not isinstance(texts, (list, tuple)) or not texts or not all(isinstance(text, str) for text in texts):
+        raise InputError(
+            f"prompts={texts!r}; give a list of texts, at least one, e.g. ['a street, in hazy conditions']."
+        )
+    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=num_tokens, return_tensors="pt")
+    return text_encoder(tokens.input_ids.to(device))[0]
+
+
+def mix_severities(
+    conditioner: DegradationConditioner, prompt_embeds: Any, severities: Any, device: torch.device
+) -> Tensor:
+    """The cross-attention input of the UNet, (B, L, D): one severity for each text embedding.
+
+    Args:
+        conditioner: mixes them.
+        prompt_embeds: (B, L, D), or (1, L, D) for all severities.
+        severities: a list of B, or one `Severity` of a batch; NaN stands for "not given".
+        device: to work on.
+
+    Raises:
+        InputError: no such tensor or severities, or another number of embeddings.
+    """
+    config = conditioner.config
+    check_embeds("prompt_embeds", prompt_embeds, config.num_tokens, config.text_dim)
+    severities = _list_severities(severities)
+    if len(prompt_embeds) not in (1, len(severities)):
+        raise InputError(f"prompt_embeds holds {len(prompt_embeds)} prompts for {len(severities)} images.")
+    mu, sigma = [severity.mu for severity in severities], [severity.sigma for severity in severities]
+    one_hot = severity_one_hot(mu, sigma, config.num_bins)
+    embeds = prompt_embeds.to(device, conditioner.dtype).expand(len(severities), -1, -1)
+    return conditioner(embeds, one_hot.to(embeds))
+
+
+def _list_severities(severities: Any) -> list[Severity]:
+    listed = list(severities) if isinstance(severities, (list, tuple, Severity)) else []
+    if not listed or not all(isinstance(one, Severity) for one in listed):
+        raise InputError(f"severities={severities!r}; give a list with one Severity for each image.")
+    return listed
