@@ -25,8 +25,7 @@ from gendeg import AutoRestorer, checkpoint
 from gendeg.imaging import to_tensor
 from gendeg.models.memory import automatic_tile
 from gendeg.models.restorer import Restorer
-
-OVERLAP = 32  # the default of `restore`
+from gendeg.models.tiling import OVERLAP
 
 
 def sample_photo(width: int, height: int) -> PIL.Image.Image:
@@ -72,7 +71,7 @@ def main(
 
     network = load(restorer)
     with torch.inference_mode():
-        tile = automatic_tile(network, height, width, OVERLAP)
+        tile = automatic_tile(network, height, width, OVERLAP, network.tile_alignment)
     photo = to_tensor(sample_photo(compared_width, compared_width * 3 // 4))
     difference = compare(network, photo, tile)
     print(

@@ -77,10 +77,10 @@ def test_folder_goes_on_after_failures_and_resumes(restore, photo_folder, tiny_r
     stamp = (output / "b.png").stat().st_mtime_ns
     assert "3 of 4 images are there, 1 of them new" in restore(photo_folder, "-o", output).stdout
     assert (output / "b.png").stat().st_mtime_ns == stamp
-    result = restore(photo_folder, "-o", output, "--tile", 128)
+    result = restore(photo_folder, "-o", output, "--tile", 160)
     assert result.exit_code == 2
-    assert "tile=None, now asked for 128" in result.stderr
-    assert "3 of them" not in restore(photo_folder, "-o", output, "--tile", 128, "--overwrite").stderr
+    assert "tile=None, now asked for 160" in result.stderr
+    assert "3 of them" not in restore(photo_folder, "-o", output, "--tile", 160, "--overwrite").stderr
 
 
 def test_results_beside_the_photos_are_no_photos(restore, photo_folder):
@@ -121,7 +121,7 @@ def test_authors_file(gendeg, tiny_restorer, photo_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tile", 64], "= 96"),
+        (["--tile", 64], "= 160"),
         (["--overlap", -1], "overlap=-1"),
         (["--device", "abacus"], "device 'abacus'"),
         (["--model", "nafnet-enormous"], "No packaged checkpoint 'nafnet-enormous'"),

@@ -56,20 +56,20 @@ def test_half_precision(tiny_restorer, photo_tensor):
 
 def test_tiles_come_close_to_the_whole(tiny_restorer):
     image = torch.rand(3, 300, 420)
-    whole, tiled = tiny_restorer.restore(image, tile=0), tiny_restorer.restore(image, tile=128)
+    whole, tiled = tiny_restorer.restore(image, tile=0), tiny_restorer.restore(image, tile=192)
     assert 0 < (whole - tiled).abs().mean() < 0.2 / 255
 
 
 def test_a_tile_may_be_a_number_of_numpy(tiny_restorer):
-    image = torch.rand(3, 150, 150)
-    assert torch.equal(tiny_restorer.restore(image, tile=np.int64(96)), tiny_restorer.restore(image, tile=96))
+    image = torch.rand(3, 180, 180)
+    assert torch.equal(tiny_restorer.restore(image, tile=np.int64(160)), tiny_restorer.restore(image, tile=160))
 
 
 def test_tiles_are_chosen_by_memory(tiny_restorer, monkeypatch):
     image = torch.rand(3, 300, 420)
     assert torch.equal(tiny_restorer.restore(image), tiny_restorer.restore(image, tile=0))
     monkeypatch.setattr(memory, "usable_bytes", lambda device: 1)
-    assert torch.equal(tiny_restorer.restore(image), tiny_restorer.restore(image, tile=96))
+    assert torch.equal(tiny_restorer.restore(image), tiny_restorer.restore(image, tile=160))
 
 
 def test_training_mode_is_left_as_it_was(tiny_restorer, photo_tensor):
@@ -94,14 +94,14 @@ def test_nan_is_not_passed_off_as_an_image(tiny_restorer, photo):
 )
 @pytest.mark.parametrize(
     ("tile", "what"),
-    [(None, "tiles chosen by free memory"), (0, "the whole image at once"), (128, "tiles of 128 pixels")],
+    [(None, "tiles chosen by free memory"), (0, "the whole image at once"), (160, "tiles of 160 pixels")],
 )
 def test_want_of_memory_is_told(tiny_restorer, monkeypatch, error, tile, what):
     def fail(x):
         raise error
 
     monkeypatch.setattr(tiny_restorer, "forward", fail)
-    with pytest.raises(InputError, match=f"Out of memory on cpu with {what}.* at least 96"):
+    with pytest.raises(InputError, match=f"Out of memory on cpu with {what}.* at least 160"):
         tiny_restorer.restore(torch.rand(3, 300, 300), tile=tile)
 
 
@@ -115,7 +115,7 @@ def test_other_failures_of_a_network_are_its_own(tiny_restorer, monkeypatch):
 
 
 def test_bad_tiles_are_refused(tiny_restorer, photo):
-    with pytest.raises(InputError, match=r"tile=64 with overlap=32; .* = 96"):
+    with pytest.raises(InputError, match=r"tile=64 with overlap=64; .* = 160"):
         tiny_restorer.restore(photo, tile=64)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gendeg.errors import InputError
-from gendeg.models.tiling import ALIGNMENT, blending_weights, check_tiles, cut, map_tiles
+from gendeg.models.tiling import ALIGNMENT, Tiling, blending_weights, check_tiles, cut, map_tiles
 
 
 @pytest.mark.parametrize("length", [96, 97, 128, 300, 1000, 1383, 4000])
@@ -41,22 +41,40 @@ def test_weights_add_up_to_one_and_rise_smoothly(overlap):
 @pytest.mark.parametrize("size", [(300, 200), (97, 500), (50, 60)])
 def test_what_tiles_agree_on_is_kept(size):
     image = torch.rand(3, *size)
-    torch.testing.assert_close(map_tiles(lambda tile: 1 - tile, image, 96, 32), 1 - image, atol=3e-7, rtol=0)
+    result = map_tiles(lambda tile: 1 - image[:, tile.rows, tile.columns], image, Tiling(*size, 96, 32))
+    torch.testing.assert_close(result, 1 - image, atol=3e-7, rtol=0)
 
 
 def test_where_tiles_disagree_there_is_no_seam():
     shades = iter(torch.linspace(0, 1, 100))
-    result = map_tiles(lambda tile: torch.full_like(tile, next(shades).item()), torch.zeros(3, 400, 400), 128, 32)
+    image = torch.zeros(3, 400, 400)
+
+    def shade(tile):
+        return torch.full_like(image[:, tile.rows, tile.columns], next(shades).item())
+
+    result = map_tiles(shade, image, Tiling(400, 400, 128, 32))
     assert result.diff(dim=1).abs().max() < 0.08 * result.max()
     assert result.diff(dim=2).abs().max() < 0.08 * result.max()
 
 
-def test_one_tile_is_the_whole_image():
-    image = torch.rand(3, 70, 90)
-    seen = []
-    map_tiles(lambda tile: seen.append(tile.shape) or tile, image, 0, 32)
-    map_tiles(lambda tile: seen.append(tile.shape) or tile, image, 96, 32)
-    assert seen == [image.shape, image.shape]
+@pytest.mark.parametrize("tile", [0, 96])
+def test_one_tile_is_the_whole_image(tile):
+    (only,) = Tiling(70, 90, tile, 32)
+    assert only.rows == only.own_rows == slice(0, 70)
+    assert only.columns == only.own_columns == slice(0, 90)
+
+
+@pytest.mark.parametrize(("overlap", "alignment"), [(0, 32), (20, 32), (32, 32), (64, 32), (70, 32), (128, 64)])
+def test_each_pixel_has_one_owner(overlap, alignment):
+    owners = torch.zeros(777, 1000)
+    for tile in Tiling(777, 1000, 400, overlap, alignment):
+        owners[tile.own_rows, tile.own_columns] += 1
+        own_rows, own_columns = tile.own(1)
+        assert torch.arange(777)[tile.rows][own_rows].tolist() == list(range(777)[tile.own_rows])
+        assert torch.arange(1000)[tile.columns][own_columns].tolist() == list(range(1000)[tile.own_columns])
+        for start in (*tile.start(1), tile.own_rows.start, tile.own_columns.start):
+            assert start % alignment == 0
+    assert (owners == 1).all()
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(None, -1), (64, 32), (-1, 0), (1.5, 0), (True, 0), (None, 2.0)])

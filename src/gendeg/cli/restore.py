@@ -33,7 +33,7 @@ def restore(
         int | None,
         typer.Option(help="Longest side of tiles in pixels; 0 for whole photos. [default: what fits into memory]"),
     ] = None,
-    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 32,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 64,
     dtype: Annotated[
         Precision, typer.Option(help="Precision to work in; half of it takes half the memory.")
     ] = Precision.float32,

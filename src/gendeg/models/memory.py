@@ -15,29 +15,31 @@ from gendeg.models.tiling import ALIGNMENT, smallest_tile
 SHARE = 0.5  # of the free memory that is used
 CPU_LIMIT = 512 * 2**20  # bytes; larger tiles are not quicker on a CPU
 OVERHEAD = 1.7  # measured: peak of the process over that of the tensors (workspaces of convolutions, the allocator)
-PROBE = 64  # side of the image that the memory is measured on
+PROBE = 64  # side of the image that the memory is measured on, at least
 ALWAYS_WHOLE = 256  # side of images that are never cut
 
 
-def automatic_tile(network: nn.Module, height: int, width: int, overlap: int) -> int:
+def automatic_tile(network: nn.Module, height: int, width: int, overlap: int, alignment: int = ALIGNMENT) -> int:
     """Side of the tiles to cut an image into, or 0 for the whole image if that fits into memory.
 
     What a pixel costs is measured: the bytes that live at the same time while the network works on a small image, with
-    50 % on top. On CUDA half of the free memory may be used; elsewhere half of it but at most 512 MiB.
+    70 % on top. On CUDA half of the free memory may be used; elsewhere half of it but at most 512 MiB.
 
     Args:
         network: (1, 3, H, W) -> the same shape, on the device and in the precision it will work in.
         height, width: of the image, pixels. Up to 256 x 256 are taken whole unmeasured.
-        overlap: of the tiles. A tile is never smaller than `2 * overlap + 32`, even where memory is scarcer.
+        overlap, alignment: of the tiles, see `gendeg.models.tiling`. A tile is never smaller than
+            `2 * overlap + alignment`, even where memory is scarcer.
     """
     if height * width <= ALWAYS_WHOLE**2:
         return 0
     parameter = next(network.parameters())
-    probe = torch.zeros(1, 3, PROBE, PROBE, device=parameter.device, dtype=parameter.dtype)
-    pixels = usable_bytes(parameter.device) / (OVERHEAD * peak_bytes(network, probe) / PROBE**2)
+    side = max(PROBE, alignment)  # windows that reach beyond a small image would seem to cost more than they do
+    probe = torch.zeros(1, 3, side, side, device=parameter.device, dtype=parameter.dtype)
+    pixels = usable_bytes(parameter.device) / (OVERHEAD * peak_bytes(network, probe) / side**2)
     if height * width <= pixels:
         return 0
-    return max(math.isqrt(int(pixels)) // ALIGNMENT * ALIGNMENT, smallest_tile(overlap))
+    return max(math.isqrt(int(pixels)) // ALIGNMENT * ALIGNMENT, smallest_tile(overlap, alignment))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,8 +1,9 @@
 """NAFNet: image restoration without activation functions (Chen et al., ECCV 2022, arXiv 2204.04676).
 
-Read from leaf to root: pooling, block, trunk (a UNet of blocks), restorer. Parameter names are the authors'.
+Read from leaf to root: gate, block, trunk (a UNet of blocks), restorer. Parameter names are the authors'.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -16,47 +17,13 @@ from torch import Tensor, nn
 from gendeg.arguments import read_count, read_counts
 from gendeg.checkpoints import count_entries, model_from_checkpoint
 from gendeg.errors import InputError
+from gendeg.models.averages import ChannelMean, ImageAverage, WindowMean
 from gendeg.models.blocks import BlockSequence, ChannelNorm
 from gendeg.models.restorer import Restorer
+from gendeg.models.tiling import ALIGNMENT
 
 FIRST_WEIGHT = "intro.weight"  # every NAFNet has it
-
-
-class ChannelMean(nn.Module):
-    """Mean of each channel over the image or, at inference, over a window around each pixel.
-
-    A network trained on crops has seen means over crops. The window gives it the same statistics on a large photo: the
-    test-time local converter (Chu et al., ECCV 2022, arXiv 2112.04491).
-
-    Args:
-        window: side in pixels; None for the whole image.
-    """
-
-    def __init__(self, window: int | None) -> None:
-        super().__init__()
-        self.window = window
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, 1, 1), or the same shape where the window is smaller than the image."""
-        height, width = x.shape[-2:]
-        if self.training or self.window is None or self.window >= max(height, width):
-            return F.adaptive_avg_pool2d(x, 1)
-        means = x.float()  # running sums in half precision would be far off
-        for dim in (2, 3):
-            means = _running_mean(means, min(self.window, x.shape[dim]), dim)
-        rows, columns = height - means.shape[2], width - means.shape[3]
-        # windows that would leave the image give way to the nearest ones that do not
-        margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-        return F.pad(means, margins, mode="replicate").to(x.dtype)
-
-
-def _running_mean(x: Tensor, window: int, dim: int) -> Tensor:
-    """Means over all windows that lie inside, as differences of sums up to each pixel; `window - 1` fewer entries."""
-    count = x.shape[dim] - window
-    sums = x.cumsum(dim)
-    first = sums.narrow(dim, window - 1, 1)
-    rest = sums.narrow(dim, window, count) - sums.narrow(dim, 0, count)
-    return torch.cat([first, rest], dim) / window
+CELLS = 6  # along a window of the channel attention, about, see `WindowMean`
 
 
 def simple_gate(x: Tensor) -> Tensor:
@@ -70,15 +37,15 @@ class NAFBlock(nn.Module):
 
     Args:
         channels: of input and output.
-        window: over which the channel attention takes means, see `ChannelMean`.
+        mean: of each channel, for the channel attention.
     """
 
-    def __init__(self, channels: int, window: int | None = None) -> None:
+    def __init__(self, channels: int, mean: ImageAverage) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels)
         self.conv1 = nn.Conv2d(channels, 2 * channels, 1)
         self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
-        self.sca = nn.Sequential(ChannelMean(window), nn.Conv2d(channels, channels, 1))
+        self.sca = nn.Sequential(mean, nn.Conv2d(channels, channels, 1))
         self.conv3 = nn.Conv2d(channels, channels, 1)
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
@@ -90,7 +57,9 @@ class NAFBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape, (B, channels, H, W)."""
         gated = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        x = torch.addcmul(x, self.conv3(gated * self.sca(gated)), self.beta)
+        mean: Any = self.sca[0]
+        attention = mean.spread(self.sca(gated), *gated.shape[-2:])
+        x = torch.addcmul(x, self.conv3(gated * attention), self.beta)
         return torch.addcmul(x, self.conv5(simple_gate(self.conv4(self.norm2(x)))), self.gamma)
 
 
@@ -104,7 +73,8 @@ class NAFTrunk(ModelMixin):
         middle_blk_num: blocks at the lowest resolution.
         enc_blk_nums: blocks of each encoder level, from full resolution down. One downsampling follows each level.
         dec_blk_nums: blocks of each decoder level, from low resolution up; as many levels as the encoder has.
-        window: over which the channel attention takes means at inference, in pixels of the image, see `ChannelMean`.
+        window: over which the channel attention takes means at inference, in pixels of the image, see `WindowMean`;
+            None for the whole image.
 
     Raises:
         InputError: not positive numbers (blocks may be none), or encoder and decoder have different numbers of levels.
@@ -134,10 +104,15 @@ class NAFTrunk(ModelMixin):
             )
         levels = len(enc_blk_nums)
         widths = [width * 2**level for level in range(levels + 1)]
-        windows = [None if window is None else max(window // 2**level, 1) for level in range(levels + 1)]
+        self.tile_alignment = max(ALIGNMENT, 2**levels)  # see `Restorer`
+
+        def mean(reduction: int) -> ImageAverage:
+            if window is None:
+                return ChannelMean(reduction)
+            return WindowMean(max(window // reduction, 1), _cell(window, 2**levels) // reduction, reduction)
 
         def blocks(level: int, count: int) -> BlockSequence:
-            return BlockSequence(*(NAFBlock(widths[level], windows[level]) for _ in range(count)))
+            return BlockSequence(*(NAFBlock(widths[level], mean(2**level)) for _ in range(count)))
 
         self.intro = nn.Conv2d(in_channels, width, 3, padding=1)
         self.encoders = nn.ModuleList(blocks(i, enc_blk_nums[i]) for i in range(levels))
@@ -174,6 +149,11 @@ class NAFTrunk(ModelMixin):
             x = decoder(up(x) + skips.pop())
         corrected = padded[:, -self.ending.out_channels :] + self.ending(x)
         return corrected[..., :height, :width]
+
+
+def _cell(window: int, smallest: int) -> int:
+    """Side of the cells of `WindowMean` in pixels of the image: a power of two, which divides the starts of tiles."""
+    return max(smallest, min(2 ** int(math.log2(max(window // CELLS, 1))), ALIGNMENT))
 
 
 def _upsampling(channels: int) -> nn.Sequential:

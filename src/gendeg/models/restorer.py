@@ -11,23 +11,33 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gendeg.errors import CheckpointError, InputError
+from gendeg.models.averages import averages_over_tiles
 from gendeg.models.image_kinds import split_batch, take_apart
 from gendeg.models.memory import automatic_tile, is_out_of_memory
-from gendeg.models.tiling import check_tiles, map_tiles, smallest_tile
+from gendeg.models.tiling import ALIGNMENT, OVERLAP, Tile, Tiling, check_tiles, map_tiles, smallest_tile
+
+SWEEPS = 2  # over the tiles before the one that counts, if the network averages over the image
 
 
 class Restorer(ModelMixin, ABC):
     """Base of every restorer: a network that takes a degraded image and returns the clean one.
 
-    A subclass writes `forward`, for images of any height and width, and is also a `diffusers.ConfigMixin`.
+    A subclass writes `forward`, for images of any height and width, and is also a `diffusers.ConfigMixin`. If it
+    averages over the image, by the layers of `gendeg.models.averages`, then tiles see the averages of the whole image.
+
+    Attributes:
+        tile_alignment: the tiles of a large image begin at multiples of so many pixels. Where the network downsamples,
+            or attends within windows, that puts the same pixels together as in the whole image.
     """
+
+    tile_alignment: int = ALIGNMENT
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Restored images, not clamped: (B, 3, H, W) in [0, 1] -> the same shape, any H and W."""
 
     @torch.no_grad()
-    def restore(self, image: Any, tile: int | None = None, overlap: int = 32, progress: bool = True) -> Any:
+    def restore(self, image: Any, tile: int | None = None, overlap: int = OVERLAP, progress: bool = True) -> Any:
         """Restore photos of any size, on the network's device and in its precision.
 
         Args:
@@ -36,7 +46,8 @@ class Restorer(ModelMixin, ABC):
             tile: longest side in pixels of the tiles that a large image is cut into; 0 takes every image whole. By
                 default an image is cut only if it does not fit into memory, into the largest tiles that do (see
                 `gendeg.models.memory.automatic_tile`).
-            overlap: pixels that neighbouring tiles share; they blend into each other there.
+            overlap: pixels that neighbouring tiles share; they blend into each other there. Tiles differ from the whole
+                image where something else lies within their reach: close to their borders.
             progress: show a bar on terminals, if there is more than one image or tile.
 
         Returns:
@@ -48,7 +59,7 @@ class Restorer(ModelMixin, ABC):
             InputError: tiles that cannot blend, or too large for the memory.
             CheckpointError: the network returned NaN.
         """
-        check_tiles(tile, overlap)
+        check_tiles(tile, overlap, self.tile_alignment)
         images, put_together = split_batch(image)
         bar = tqdm(images, unit="image", disable=None if progress and len(images) > 1 else True)
         with _evaluating(self):
@@ -58,7 +69,8 @@ class Restorer(ModelMixin, ABC):
         colours, rebuild = take_apart(image)
         try:
             side = self._choose_tile(colours, overlap) if tile is None else tile
-            restored = map_tiles(self._restore_colours, colours, side, overlap, progress)
+            tiling = Tiling(*colours.shape[-2:], side, overlap, self.tile_alignment)
+            restored = self._restore_tiles(colours, tiling, progress)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -66,13 +78,36 @@ class Restorer(ModelMixin, ABC):
             what = named.get(tile, f"tiles of {tile} pixels")
             raise InputError(
                 f"Out of memory on {self.device} with {what}. Free some memory, or give a smaller tile: with "
-                f"overlap={overlap} at least {smallest_tile(overlap)}."
+                f"overlap={overlap} at least {smallest_tile(overlap, self.tile_alignment)}."
             ) from error
         return rebuild(restored)
 
     def _choose_tile(self, colours: Tensor, overlap: int) -> int:
         with torch.inference_mode():
-            return automatic_tile(self, colours.shape[-2], colours.shape[-1], overlap)
+            return automatic_tile(self, colours.shape[-2], colours.shape[-1], overlap, self.tile_alignment)
+
+    def _restore_tiles(self, colours: Tensor, tiling: Tiling, progress: bool) -> Tensor:
+        if len(tiling) == 1:
+            return self._restore_colours(colours)
+        with averages_over_tiles(self) as layers:
+            sweeps = SWEEPS if layers else 0
+            bar = tqdm(total=(sweeps + 1) * len(tiling), unit="tile", leave=False, disable=None if progress else True)
+
+            def restore_tile(tile: Tile) -> Tensor:
+                for layer in layers:
+                    layer.tile = tile
+                restored = self._restore_colours(colours[:, tile.rows, tile.columns])
+                bar.update()
+                return restored
+
+            with bar:
+                for sweep in range(sweeps):
+                    for tile in tiling:
+                        restore_tile(tile)
+                    for layer in layers:
+                        layer.end_sweep()
+                        layer.collecting = sweep < sweeps - 1
+                return map_tiles(restore_tile, colours, tiling)
 
     def _restore_colours(self, colours: Tensor) -> Tensor:
         """Float32 (3, H, W) in [0, 1] -> the same, on its device."""
