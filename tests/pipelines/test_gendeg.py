@@ -383,7 +383,7 @@ def test_bad_input(tiny_pipeline, photo, arguments, error, message):
 
 @pytest.mark.parametrize("prompts", [5, None, [], ["a street", 5]])
 def test_prompts_that_are_no_texts(tiny_pipeline, prompts):
-    with pytest.raises(InputError, match="give texts, at least one"):
+    with pytest.raises(InputError, match="give a list of texts, at least one"):
         tiny_pipeline.encode_prompt(prompts)
 
 
