@@ -267,6 +267,35 @@ def test_from_severities_refuses():
         SeverityPrior.from_severities([-0.1], [0.1], ["haze"], ["x"])
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SeverityPrior.published([]), r"mode=\[\] is not one of"),
+        (lambda: SeverityPrior.from_pairs(5), "pairs=5; give an iterable"),
+        (lambda: SeverityPrior.from_pairs([{"mu": "x", "sigma": 0.1, "degradation": "haze"}]), "mu of pair 0='x'"),
+        (lambda: SeverityPrior.from_severities(0.1, 0.1, ["haze"], ["x"]), r"mu must be numbers \(N,\)"),
+        (lambda: SeverityPrior.from_severities(["a"], [0.1], ["haze"], ["x"]), "mu must be numbers.*'a'"),
+        (lambda: SeverityPrior.from_severities([0.1], [0.1], None, ["x"]), "degradations=None; give a list"),
+        (lambda: SeverityPrior.from_severities([0.1], [0.1], ["haze"], ["x"], weights=5), "weights=5; give a mapping"),
+        (
+            lambda: SeverityPrior.from_severities([0.1], [0.1], ["haze"], ["x"], weights={"x": "2"}),
+            "weight of x='2' is not a number",
+        ),
+        (lambda: SeverityPrior({Degradation.HAZE: 5}), "DegradationStatistics of each"),
+        (lambda: SeverityPrior.load(None), "path=None is neither text nor a path"),
+        (lambda: SeverityPrior.from_original(5), "folder=5 is neither text nor a path"),
+        (lambda: SeverityPrior.published().save(None), "path=None is neither text nor a path"),
+        (lambda: SeverityPrior.published().mu_quantiles("haze", "x"), "levels='x'; give a list"),
+        (lambda: SeverityPrior.published().sigma_quantiles("haze", [1.5]), r"levels=\[1.5\]; give a list"),
+        (lambda: SeverityPrior.published().transform("haze", np.zeros((3, 2))), r"its shape is \(3, 2\)"),
+        (lambda: SeverityPrior.published().transform("haze", np.full((3, 4), np.nan)), r"numbers in \[0, 1\)"),
+    ],
+)
+def test_arguments_of_another_kind(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
 def write_original(folder, name, joint, table):
     """One data set in the authors' layout: `joint` is its own histogram, `table` what its Mu-Sigma file says."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -326,6 +355,13 @@ def test_from_original_refuses(original_folder, tmp_path):
         SeverityPrior.from_original(original_folder, weights={"RESIDES": 2})
     with pytest.raises(InputError, match="no sub-folder"):
         SeverityPrior.from_original(tmp_path / "notes")
+    table = original_folder / "motion blur" / "Mu-Sigma-_HIDE.json"
+    whole = table.read_text()
+    for rows in (json.loads(whole)[:-1], [{"Dataset": "HIDE"}] * NUM_BINS):
+        table.write_text(json.dumps(rows))
+        with pytest.raises(InputError, match="the table of HIDE needs 128 rows"):
+            SeverityPrior.from_original(original_folder)
+    table.write_text(whole)
     (original_folder / "haze" / "Mu_RESIDE.json").write_text("{")
     with pytest.raises(InputError, match="Mu_RESIDE"):
         SeverityPrior.from_original(original_folder)

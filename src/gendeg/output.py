@@ -8,6 +8,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from gendeg.arguments import read_float
 from gendeg.errors import InputError
 from gendeg.imaging import to_pil
 from gendeg.severity import Severity
@@ -54,7 +55,12 @@ class GenDegOutput:
 
         Returns:
             One per image. A sigma that was left free (NaN) is always reached, one that was not measured never.
+
+        Raises:
+            InputError: a tolerance is not a number.
         """
+        mu_tolerance = read_float("mu_tolerance", mu_tolerance)
+        sigma_tolerance = read_float("sigma_tolerance", sigma_tolerance)
         requested, achieved = self.requested, self.achieved
         mu_reached = np.abs(achieved.mu - requested.mu) <= mu_tolerance
         sigma_reached = np.abs(achieved.sigma - requested.sigma) <= sigma_tolerance

@@ -15,6 +15,12 @@ def test_show(gendeg, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["prior.png"]
 
 
+def test_suffix_in_capitals(gendeg, tmp_path):
+    result = gendeg("prior", "show", "haze", "-o", tmp_path / "PRIOR.PNG")
+    assert result.exit_code == 0, result.output
+    assert PIL.Image.open(tmp_path / "PRIOR.PNG").format == "PNG"
+
+
 def test_show_refuses_unknown_formats(gendeg, tmp_path):
     result = gendeg("prior", "show", "haze", "-o", tmp_path / "prior.xyz")
     assert result.exit_code == 2

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from gendeg.priors import SeverityPrior
 
 prior_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="How strong degradations are: show, sample, measure."
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="How strong degradations are: show, draw from, measure or convert a prior.",
 )
 
 
@@ -21,6 +23,8 @@ class Mode(StrEnum):
     PAPER = "paper"
     OFFICIAL = "official"
 
+
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 PriorFile = Annotated[Path | None, typer.Option(help="A prior of your own. [default: the published one]")]
 PriorMode = Annotated[
@@ -57,9 +61,9 @@ def show(
 
     known = _open(prior)
     names = [parse_mixture(name)[0] for name in degradations] if degradations else list(known.degradations)
+    if output.suffix.lower() not in FIGURE_SUFFIXES:
+        raise InputError(f"{output}: unknown figure format; use {', '.join(FIGURE_SUFFIXES)}.")
     figure = plot_prior(known, names)
-    if output.suffix[1:] not in figure.canvas.get_supported_filetypes():
-        raise InputError(f"{output}: unknown figure format; use .png, .pdf or .svg.")
     with whole_file(output) as temporary:
         figure.savefig(temporary)
     for name in names:
@@ -82,7 +86,9 @@ def sample(
 ) -> None:
     """Draw severities; prints mu,sigma lines.
 
-    gendeg prior sample haze -n 1000 --seed 1 > severities.csv
+    A table of a thousand:
+
+        gendeg prior sample haze -n 1000 --seed 1 > severities.csv
     """
     from gendeg.priors import SeverityPrior
 
@@ -183,9 +189,11 @@ def convert_prior(
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
     mode: PriorMode = Mode.OFFICIAL,
 ) -> None:
-    """Turn the authors' prior files into one of ours.
+    """Turn the authors' prior files into one file that `--prior` takes.
 
-    gendeg prior convert GenDeg/data -o official.json
+    Their program keeps them in its folder `data`:
+
+        gendeg prior convert GenDeg/data -o official.json
     """
     from gendeg.priors import SeverityPrior
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gendeg.arguments import check_path
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.files import whole_file
@@ -46,6 +47,7 @@ def write_prior(
         "random_fraction": random_fraction,
         "degradations": {str(name): _encode(known) for name, known in statistics.items()},
     }
+    check_path("path", path)
     with whole_file(Path(path)) as temporary:
         temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -74,6 +76,7 @@ def read_prior(path: str | os.PathLike[str]) -> PriorContent:
     Raises:
         InputError: no such file, or not a severity prior; the message says what is wrong.
     """
+    check_path("path", path)
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gendeg.arguments import check_path
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError, UnknownDegradationError
 from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
@@ -39,6 +40,7 @@ def read_original(
     Raises:
         InputError: no folder of a degradation, files of another layout, or weights for a set that does not occur.
     """
+    check_path("folder", folder)
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{folder} is not a folder.")
@@ -80,7 +82,7 @@ def _read_degradation(folder: Path, weights: Weights) -> DegradationStatistics:
                 sigma_range=occupied_range(sigma_counts, SIGMA_BIN_WIDTH),
             )
         )
-        tables.append(np.stack([_counts(folder, name, row["Count"]) for row in joint[name]]))
+        tables.append(_joint_counts(folder, name, joint[name]))
     if all(np.array_equal(tables[0], table) for table in tables):
         tables = tables[:1]
     return DegradationStatistics(tuple(sets), tuple(SigmaTable.from_counts(table) for table in tables))
@@ -106,6 +108,15 @@ def _counts(folder: Path, name: str, bins: Any) -> np.ndarray:
     if len(counts) != NUM_BINS or (counts < 0).any():
         raise InputError(f"{folder}: a histogram of {name} has {len(counts)} bins; {NUM_BINS} counts are expected.")
     return counts
+
+
+def _joint_counts(folder: Path, name: str, rows: Any) -> np.ndarray:
+    """Counts of sigma bins in each mu bin, (128, 128)."""
+    if len(rows) != NUM_BINS or not all(isinstance(row, dict) and "Count" in row for row in rows):
+        raise InputError(
+            f"{folder}: the table of {name} needs {NUM_BINS} rows, each with the counts of its sigma bins."
+        )
+    return np.stack([_counts(folder, name, row["Count"]) for row in rows])
 
 
 def _describe(*kinds: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gendeg.arguments import read_float, read_int
+from gendeg.arguments import is_list, read_float, read_int
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors.files import read_prior, write_prior
@@ -45,12 +45,13 @@ class SeverityPrior:
         mode: str = "paper",
         random_fraction: float = RANDOM_FRACTION,
     ):
-        if mode not in MODES:
-            raise InputError(f"mode={mode!r} is not one of {', '.join(map(repr, MODES))}.")
+        _check_mode(mode)
         if not 0 <= read_float("random_fraction", random_fraction) <= 1:
             raise InputError(f"random_fraction={random_fraction} is not in [0, 1].")
-        if not statistics:
-            raise InputError("A prior needs the statistics of at least one degradation.")
+        if not isinstance(statistics, Mapping) or not statistics:
+            raise InputError("A prior needs a mapping with the statistics of at least one degradation.")
+        if not all(isinstance(known, DegradationStatistics) for known in statistics.values()):
+            raise InputError("A prior needs DegradationStatistics of each degradation; from_pairs measures them.")
         self._statistics = dict(statistics)
         self.mode = mode
         self.random_fraction = random_fraction
@@ -62,7 +63,6 @@ class SeverityPrior:
         return MappingProxyType(self._statistics)
 
     @classmethod
-    @functools.cache
     def published(cls, mode: str = "paper") -> "SeverityPrior":
         """The statistics that the authors released, of the data sets they trained on.
 
@@ -70,7 +70,19 @@ class SeverityPrior:
 
         Args:
             mode: `"paper"` or `"official"`, see the class.
+
+        Returns:
+            One prior for all callers.
+
+        Raises:
+            InputError: an unknown mode.
         """
+        _check_mode(mode)
+        return cls._published(mode)
+
+    @classmethod
+    @functools.cache
+    def _published(cls, mode: str) -> "SeverityPrior":
         with resources.as_file(resources.files("gendeg") / "resources" / "priors" / "published.json") as path:
             return cls(read_prior(path).statistics, mode)
 
@@ -207,7 +219,13 @@ class SeverityPrior:
 
         Returns:
             One draw per row; it depends on this row only.
+
+        Raises:
+            InputError: the prior does not know the degradation, or not such numbers.
         """
+        shape = np.shape(uniforms)
+        if len(shape) != 2 or shape[1] != 4 or not ((uniforms >= 0) & (uniforms < 1)).all():  # NaN is not
+            raise InputError(f"uniforms must be an array (N, 4) of numbers in [0, 1); its shape is {shape}.")
         return self._samplers[self._known(degradation)].transform(uniforms)
 
     def sample_sigma(self, degradation: Any, mu: Any, seed: Seed) -> np.ndarray:
@@ -249,8 +267,11 @@ class SeverityPrior:
 
         Returns:
             Array (L,).
+
+        Raises:
+            InputError: the prior does not know the degradation, or not such levels.
         """
-        return mu_quantiles(self.statistics[self._known(degradation)], levels)
+        return mu_quantiles(self.statistics[self._known(degradation)], _read_levels(levels))
 
     def sigma_quantiles(self, degradation: Any, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of sigma in each mu bin, over all sets as they are drawn.
@@ -261,8 +282,11 @@ class SeverityPrior:
 
         Returns:
             Array (128, L); NaN in mu bins without data.
+
+        Raises:
+            InputError: the prior does not know the degradation, or not such levels.
         """
-        return sigma_quantiles(self.statistics[self._known(degradation)], levels)
+        return sigma_quantiles(self.statistics[self._known(degradation)], _read_levels(levels))
 
     def _known(self, degradation: Any) -> Degradation:
         name = parse_mixture(degradation)[0]
@@ -270,6 +294,18 @@ class SeverityPrior:
             known = ", ".join(map(str, self.statistics))
             raise InputError(f"This prior knows {known}, not {name}; use another prior or give mu and sigma.")
         return name
+
+
+def _check_mode(mode: Any) -> None:
+    if mode not in MODES:
+        raise InputError(f"mode={mode!r} is not one of {', '.join(map(repr, MODES))}.")
+
+
+def _read_levels(levels: Any) -> list[float]:
+    numbers = [read_float("level", level) for level in levels] if is_list(levels) else []
+    if not numbers or not all(0 <= number <= 1 for number in numbers):
+        raise InputError(f"levels={levels!r}; give a list of numbers in [0, 1], e.g. [0.05, 0.5, 0.95].")
+    return numbers
 
 
 def _random(seed: Any) -> np.random.Generator:

@@ -5,6 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from gendeg.arguments import read_float
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
@@ -42,9 +43,11 @@ def measure_pairs(pairs: Iterable[Any], original_size: bool) -> tuple[list[float
     Raises:
         InputError: an item that is no pair, or `original_size` for one whose severity is known.
     """
+    if not isinstance(pairs, Iterable):
+        raise InputError(f"pairs={pairs!r}; give an iterable of pairs, e.g. [(clean, degraded, 'haze'), ...].")
     rows = []
     for index, pair in enumerate(pairs):
-        known = _known_severity(pair)
+        known = _known_severity(index, pair)
         if known and original_size:
             raise InputError(f"Pair {index} comes with its mu and sigma; original_size is for pairs of images.")
         rows.append(known or _measure(index, pair, original_size))
@@ -52,11 +55,12 @@ def measure_pairs(pairs: Iterable[Any], original_size: bool) -> tuple[list[float
     return mu, sigma, degradations, datasets
 
 
-def _known_severity(pair: Any) -> Row | None:
+def _known_severity(index: int, pair: Any) -> Row | None:
     if isinstance(pair, MeasuredPair):
         return float(pair.mu), float(pair.sigma), pair.mixture, pair.dataset
     if isinstance(pair, Mapping) and {"degradation", "mu", "sigma"} <= pair.keys():
-        return float(pair["mu"]), float(pair["sigma"]), pair["degradation"], str(pair.get("dataset", ONE_SET))
+        mu, sigma = (read_float(f"{name} of pair {index}", pair[name]) for name in ("mu", "sigma"))
+        return mu, sigma, pair["degradation"], str(pair.get("dataset", ONE_SET))
     return None
 
 
@@ -94,7 +98,10 @@ def statistics_from_severities(
         weights: sampling weight of each source set, by name; 1 for those left out.
         pooled: sigma given mu over all sets of a degradation, instead of one table per set.
     """
-    mu, sigma = np.asarray(mu, dtype=np.float64), np.asarray(sigma, dtype=np.float64)
+    mu, sigma = _numbers("mu", mu), _numbers("sigma", sigma)
+    for what, names in {"degradations": degradations, "datasets": datasets}.items():
+        if isinstance(names, str) or not hasattr(names, "__len__"):
+            raise InputError(f"{what}={names!r}; give a list with one name for each pair.")
     if not len(mu) == len(sigma) == len(degradations) == len(datasets) or not len(mu):
         raise InputError(
             f"Got {len(mu)} mu, {len(sigma)} sigma, {len(degradations)} degradations and {len(datasets)} sets; "
@@ -117,6 +124,16 @@ def statistics_from_severities(
             tables_from_counts(list(counts.values()), pooled),
         )
     return statistics
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers, one for each pair: {error}.") from error
+    if numbers.ndim != 1:
+        raise InputError(f"{name} must be numbers (N,), one for each pair; got the shape {numbers.shape}.")
+    return numbers
 
 
 def _count(mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gendeg.arguments import read_float
 from gendeg.errors import InputError
 from gendeg.severity import MU_BIN_WIDTH, NUM_BINS, SIGMA_BIN_WIDTH, SIGMA_RANGE
 
@@ -50,11 +51,17 @@ class SourceSet:
 
 
 def check_weights(weights: Mapping[str, float], names: Iterable[str]) -> None:
-    """Refuse weights for sets that do not occur.
+    """Refuse what is no number for each of some sets, and weights for sets that do not occur.
 
     Raises:
         InputError: there are some.
     """
+    if not isinstance(weights, Mapping):
+        raise InputError(
+            f"weights={weights!r}; give a mapping from the names of sets to numbers, e.g. {{'RESIDE': 2}}."
+        )
+    for name, weight in weights.items():
+        read_float(f"weight of {name}", weight)
     given = set(names)
     unknown = sorted(set(weights) - given)
     if unknown:
