@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pytest
 
 import gendeg
@@ -68,6 +70,28 @@ def test_several_processes_and_streaming_give_the_same_rows(load: Load) -> None:
     assert stream.num_shards == 3
     assert one["row"] == two["row"] == [row["row"] for row in stream]
     assert one[3] == two[3] == list(stream)[3]
+
+
+def test_a_shuffled_stream_has_every_row_once(load: Load) -> None:
+    stream = load("generated", split="train", streaming=True, columns=["row"])
+    rows = [row["row"] for row in stream]
+    shuffled = [row["row"] for row in stream.shuffle(seed=0, buffer_size=8)]
+    assert shuffled != rows
+    assert sorted(shuffled) == rows
+
+
+def test_a_stream_goes_on_where_it_stopped(load: Load) -> None:
+    stream = load(split="train", streaming=True, columns=["row"])
+    first = [row["row"] for row in islice(stream, 12)]  # beyond the first shard
+    stream.load_state_dict(stream.state_dict())
+    assert first + [row["row"] for row in stream] == load(split="train")["row"][:]
+
+
+def test_a_stream_of_tensors(load: Load) -> None:
+    options = {"split": "train", "columns": ["degraded", "degradation"]}
+    mapped, streamed = load(**options)[0], next(iter(load(**options, streaming=True).with_format("torch")))
+    assert np.array_equal(streamed["degraded"].permute(1, 2, 0), mapped["degraded"])
+    assert streamed["degradation"] == mapped["degradation"]
 
 
 def test_arguments_pass_through(load: Load, folder: Path) -> None:
