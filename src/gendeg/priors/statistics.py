@@ -99,9 +99,9 @@ def statistics_from_severities(
         pooled: sigma given mu over all sets of a degradation, instead of one table per set.
     """
     mu, sigma = _numbers("mu", mu), _numbers("sigma", sigma)
-    for what, names in {"degradations": degradations, "datasets": datasets}.items():
-        if isinstance(names, str) or not hasattr(names, "__len__"):
-            raise InputError(f"{what}={names!r}; give a list with one name for each pair.")
+    for what, given in {"degradations": degradations, "datasets": datasets}.items():
+        if isinstance(given, str) or not hasattr(given, "__len__"):
+            raise InputError(f"{what}={given!r}; give a list with one name for each pair.")
     if not len(mu) == len(sigma) == len(degradations) == len(datasets) or not len(mu):
         raise InputError(
             f"Got {len(mu)} mu, {len(sigma)} sigma, {len(degradations)} degradations and {len(datasets)} sets; "
