@@ -8,14 +8,16 @@ import typer
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="The authors' file: a generator, or a restorer.")],
+    checkpoint: Annotated[Path, typer.Argument(help="The authors' file (.ckpt, .pth, .safetensors, ...).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; new or empty.")],
     config: Annotated[
         Path | None, typer.Option(help="Generator: its YAML, e.g. generate.yaml. Restorers need none.")
     ] = None,
     scm: Annotated[
         Path | None,
-        typer.Option(help="Generator: structure correction checkpoint, e.g. nafnet_sd.ckpt. [default: none]"),
+        typer.Option(
+            help="Generator: checkpoint of its structure correction (SCM), e.g. nafnet_sd.ckpt. [default: none]"
+        ),
     ] = None,
     tokenizer: Annotated[
         str | None,
@@ -29,7 +31,9 @@ def convert(
         bool, typer.Option("--raw-weights", help="Generator: take the raw weights of the UNet, not the averaged ones.")
     ] = False,
 ) -> None:
-    """Turn the authors' checkpoint into a folder that every gendeg command reads.
+    """Convert the authors' checkpoints: generator (with its SCM), NAFNet, PromptIR or Restormer.
+
+    The result is a folder that every gendeg command reads.
 
     A restorer, recognised by the names of its weights (NAFNet, PromptIR, Restormer):
 

@@ -23,8 +23,10 @@ CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 def demo(
     photo: Annotated[Path | None, typer.Argument(help="A photo of your own. [default: a sample photo]")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("gendeg-demo"),
-    model: Annotated[str, typer.Option(help="As in gendeg degrade.")] = MODEL,
-    restorer: Annotated[str, typer.Option(help="As --model in gendeg restore.")] = RESTORER,
+    model: Annotated[str, typer.Option(help="Generator: a packaged one, a folder, or a name on the hub.")] = MODEL,
+    restorer: Annotated[
+        str, typer.Option(help="Restorer: likewise, or a checkpoint file of another program.")
+    ] = RESTORER,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
 ) -> None:
     """Degrade one photo in six ways, mildly and strongly, and restore it: offline, on a CPU, in about a minute.
@@ -34,7 +36,7 @@ def demo(
 
     Writes the twelve degraded and the twelve restored pictures; `contact_sheet.png`, the degraded ones; `restored.png`,
     each degraded one beside the restored one and the target; and `severities.csv` with requested and achieved
-    severities and the PSNR before and after.
+    severities and the PSNR before and after. Each is named as soon as it is there.
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image
@@ -43,27 +45,29 @@ def demo(
     credit = None if photo else CREDIT
     network = _load_restorer(restorer)  # before the work, so that a wrong name is told at once
     write_image(clean, output / "clean.png")
+    typer.echo(f"{output / 'clean.png'}: the clean photo\n\nDegraded by {model}:")
 
     samples = []
     for sample in _degrade(clean, model, seed):
-        write_image(sample.image, output / f"{sample.name}.png")
+        path = output / f"{sample.name}.png"
+        write_image(sample.image, path)
         samples.append(sample)
-        typer.echo(
-            f"{sample.degradation:12} {sample.strength:7} requested {sample.requested}; achieved {sample.achieved}"
-        )
+        typer.echo(f"{path}: requested {sample.requested}; achieved {sample.achieved}")
+    sheet = output / "contact_sheet.png"
+    _write_figure(draw_contact_sheet(clean, samples, credit), sheet)
+    typer.echo(f"{sheet}: all of them on one sheet\n\nRestored by {restorer}, PSNR against the target:")
 
-    typer.echo(f"\nRestored by {restorer}, PSNR against the target:")
     restorations = []
     for restoration in _restore(samples, network):
-        write_image(restoration.image, output / f"{restoration.sample.name}_restored.png")
+        path = output / f"{restoration.sample.name}_restored.png"
+        write_image(restoration.image, path)
         restorations.append(restoration)
-        typer.echo(_psnr_line(restoration))
-
-    sheet, restored, table = (output / name for name in ("contact_sheet.png", "restored.png", "severities.csv"))
-    _write_figure(draw_contact_sheet(clean, samples, credit), sheet)
-    _write_figure(draw_restored_sheet(restorations, Path(restorer).name, credit), restored)
+        typer.echo(f"{path}: {_psnr_text(restoration)}")
+    sheet, table = output / "restored.png", output / "severities.csv"
+    _write_figure(draw_restored_sheet(restorations, Path(restorer).name, credit), sheet)
+    typer.echo(f"{sheet}: degraded, restored and target side by side\n")
     _write_table(restorations, table)
-    typer.echo(f"\nDegraded: {sheet}\nRestored: {restored}\nTable:    {table}\nPictures: {output}/")
+    typer.echo(f"{table}: requested and achieved severities, PSNR before and after")
 
 
 def sample_photo() -> "PIL.Image.Image":
@@ -114,10 +118,9 @@ def _restore(samples: "Sequence[Sample]", network: "Restorer") -> "Iterator[Rest
         yield Restoration(sample, restored, before, after)
 
 
-def _psnr_line(restoration: "Restoration") -> str:
-    sample, before, after = restoration.sample, restoration.psnr_before, restoration.psnr
-    name = f"{sample.degradation:12} {sample.strength:7}"
-    return f"{name} {before:5.2f} dB, restored {after:5.2f} dB ({after - before:+.2f})"
+def _psnr_text(restoration: "Restoration") -> str:
+    before, after = restoration.psnr_before, restoration.psnr
+    return f"{before:.2f} dB, restored {after:.2f} dB ({after - before:+.2f})"
 
 
 def _write_figure(figure: "Figure", path: Path) -> None:
