@@ -1,41 +1,75 @@
-"""However a data set is made, it is the same."""
+"""However a data set is made, it is the same: of photos, existing pairs and captions from a table."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import psutil
+import pyarrow.parquet
 import pytest
 
 from gendeg.errors import DatasetError, InputError
 from gendeg.synthesis.backends import BackendConfig
+from gendeg.synthesis.captions import CaptionedSource
 from gendeg.synthesis.config import PlanConfig
+from gendeg.synthesis.existing import open_sources
 from gendeg.synthesis.manifest import Manifest, verify_dataset
 from gendeg.synthesis.run import synthesize
-from gendeg.synthesis.sources import FolderSource
+from gendeg.synthesis.sources import Entry, FolderSource, ListedPair, PhotoSource
 
 pytestmark = pytest.mark.timeout(900)  # new processes import torch, which takes its time on a busy machine
 
 SIMULATOR = BackendConfig(name="simulator")
-CONFIG = PlanConfig(rows_per_shard=4, variants=3)
-ROWS = 90  # five photos, six degradations, three variants
-ARGUMENTS = ["-m", "gendeg", "synthesize", "--backend", "simulator", "--rows-per-shard", "4", "--variants", "3"]
+CONFIG = PlanConfig(rows_per_shard=4, variants=2)
+ROWS = 70  # four photos in six degradations, two clean images in the five that they lack, two variants; two pairs
+ARGUMENTS = ["-m", "gendeg", "synthesize", "--backend", "simulator", "--rows-per-shard", "4", "--variants", "2"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the data set is made of: a folder of photos, a folder of pairs, and a table that describes some of them."""
+
+    photos: Path
+    existing: Path
+    captions: Path
+
+    def source(self) -> PhotoSource:
+        """All of it, as the command line opens it."""
+        return CaptionedSource(open_sources(str(self.photos), [self.existing]), self.captions)
+
+    def command(self, output: Path) -> list[str]:
+        """Arguments of Python that make the data set."""
+        options = ["--existing", self.existing, "--captions", self.captions, "-o", output]
+        return [*ARGUMENTS, str(self.photos), *map(str, options)]
 
 
 @pytest.fixture(scope="module")
-def photos(photo: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("engines") / "photos"
-    folder.mkdir()
-    for index in range(5):
-        PIL.Image.fromarray(photo[8 * index :][:32, 10 * index :][:, :40]).save(folder / f"{index}.png")
-    return folder
+def material(photo: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    folder = tmp_path_factory.mktemp("engines")
+    pairs = folder / "pairs" / "haze" / "Foggy"
+    for path in (folder / "photos", pairs / "input", pairs / "target"):
+        path.mkdir(parents=True)
+    for index in range(6):
+        picture = PIL.Image.fromarray(photo[8 * index :][:32, 10 * index :][:, :40])
+        if index < 4:
+            picture.save(folder / "photos" / f"{index}.png")
+        else:
+            picture.save(pairs / "target" / f"{index}.png")
+            picture.point(lambda value: value // 2 + 100).save(pairs / "input" / f"{index}.png")
+    table = folder / "captions.csv"
+    table.write_text("image,caption\nphotos/0.png,a woman\npairs/haze/Foggy/target/4.png,a hat\n")
+    return Material(folder / "photos", folder / "pairs", table)
 
 
-def run(photos: Path, output: Path, source: FolderSource | None = None, **settings) -> tuple[Manifest, list[int]]:
+def run(source: PhotoSource, output: Path, **settings) -> tuple[Manifest, list[int]]:
     """Make the data set; returns its manifest, and the number of rows that were missing and that were reported."""
     counts = [0, 0]
 
@@ -46,45 +80,61 @@ def run(photos: Path, output: Path, source: FolderSource | None = None, **settin
         counts[0] = progress.missing
         return report
 
-    manifest = synthesize(source or FolderSource(photos), output, CONFIG, SIMULATOR, begin=begin, **settings)
+    manifest = synthesize(source, output, CONFIG, SIMULATOR, begin=begin, **settings)
     assert verify_dataset(output) == manifest
     return manifest, counts
 
 
 @pytest.fixture(scope="module")
-def reference(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def reference(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Made by this process alone."""
-    manifest, counts = run(photos, tmp_path_factory.mktemp("reference") / "gends")
+    folder = tmp_path_factory.mktemp("reference") / "gends"
+    manifest, counts = run(material.source(), folder)
     assert counts == [ROWS, ROWS]
+    rows = [row for path in (folder / "data").iterdir() for row in pyarrow.parquet.read_table(path).to_pylist()]
+    assert sum(row["origin"] == "existing" for row in rows) == 2
+    assert {row["caption"] for row in rows} == {"", "a woman", "a hat"}
     return manifest
 
 
-def test_worker_processes(photos, reference, tmp_path):
-    manifest, counts = run(photos, tmp_path / "gends", workers=2)
+def test_worker_processes(material, reference, tmp_path):
+    manifest, counts = run(material.source(), tmp_path / "gends", workers=2)
     assert manifest == reference
     assert counts == [ROWS, ROWS]
-    assert run(photos, tmp_path / "gends", workers=2)[1] == [0, 0]
+    assert run(material.source(), tmp_path / "gends", workers=2)[1] == [0, 0]
 
 
-def test_what_a_worker_raises_arrives(photos, reference, tmp_path):
+def test_what_a_worker_raises_arrives(material, tmp_path):
+    copy = tmp_path / "copy"
+
     class Elsewhere(FolderSource):  # the photos move away once they are indexed
         def __reduce__(self):
-            for path in photos.parent.glob("copy/*.png"):
+            for path in copy.glob("*.png"):
                 path.unlink()
-            return FolderSource, (photos,)
+            return FolderSource, (material.photos,)
 
-    copy = photos.parent / "copy"
-    copy.mkdir()
-    for path in photos.glob("*.png"):
-        (copy / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(material.photos, copy)
     with pytest.raises(DatasetError, match="is gone"):
-        run(copy, tmp_path / "gends", Elsewhere(copy), workers=2)
+        run(Elsewhere(copy), tmp_path / "gends", workers=2)
 
 
-def test_launched_processes_share_the_shards(photos, reference, tmp_path):
+def wait_for_a_shard(process: subprocess.Popen, output: Path) -> None:
+    """Return when a shard is finished, or the process."""
+    while not list(output.glob("shards/[!.]*.json")) and process.poll() is None:  # not those being written
+        time.sleep(0.01)
+
+
+def test_launched_processes_share_the_shards_and_go_on_when_one_was_killed(material, reference, tmp_path):
+    output = tmp_path / "gends"
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29613"]
-    subprocess.run([*launch, *ARGUMENTS, str(photos), "-o", str(tmp_path / "gends")], check=True, timeout=800)
-    assert verify_dataset(tmp_path / "gends").hash == reference.hash
+    command = [*launch, *material.command(output)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_for_a_shard(process, output)
+        psutil.Process(process.pid).children()[-1].kill()
+        assert process.wait(timeout=400) != 0
+    assert len(list(output.glob("shards/[!.]*.json"))) < len(reference.shards)
+    subprocess.run(command, check=True, timeout=400)
+    assert verify_dataset(output).hash == reference.hash
 
 
 def listen_to_interrupts() -> None:
@@ -93,12 +143,11 @@ def listen_to_interrupts() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_runs_go_on(photos, reference, tmp_path, number):
+def test_stopped_runs_go_on(material, reference, tmp_path, number):
     output = tmp_path / "gends"
-    command = [sys.executable, *ARGUMENTS, str(photos), "-o", str(output)]
+    command = [sys.executable, *material.command(output)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts)
-    while not list(output.glob("shards/[!.]*.json")) and process.poll() is None:  # not those being written
-        time.sleep(0.01)
+    wait_for_a_shard(process, output)
     process.send_signal(number)
     _, error = process.communicate(timeout=600)
     if number == signal.SIGINT:
@@ -107,47 +156,54 @@ def test_stopped_runs_go_on(photos, reference, tmp_path, number):
         assert "Traceback" not in error
     else:
         assert process.returncode == -signal.SIGKILL
-    manifest, counts = run(photos, output)
+    manifest, counts = run(material.source(), output)
     assert manifest.hash == reference.hash
     assert 0 < counts[0] < ROWS
 
 
-def test_unknown_engine_and_no_worker(photos, tmp_path):
+def test_unknown_engine_and_no_worker(material, tmp_path):
     for settings in ({"engine": "cloud"}, {"workers": 0}):
         with pytest.raises(InputError, match=next(iter(settings))):
-            run(photos, tmp_path / "gends", **settings)
+            run(material.source(), tmp_path / "gends", **settings)
     assert not (tmp_path / "gends").exists()
 
 
-class DyingSource(FolderSource):
-    """Kills the first worker process that reads a photo."""
+class DyingSource(PhotoSource):
+    """Kills the first worker process that reads an image; else what it is made of."""
 
-    def __init__(self, folder: Path, flag: Path):
-        super().__init__(folder)
-        self.flag, self.driver = flag, os.getpid()
+    def __init__(self, source: PhotoSource, flag: Path):
+        self.source, self.flag, self.driver = source, flag, os.getpid()
+
+    def entries(self) -> Iterator[Entry]:
+        return self.source.entries()
+
+    def pairs(self) -> Sequence[ListedPair]:
+        return self.source.pairs()
 
     def read(self, location: str) -> bytes:
         if os.getpid() != self.driver and not self.flag.exists():
             self.flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(location)
+        return self.source.read(location)
+
+    def stamp(self, location: str) -> str:
+        return self.source.stamp(location)
 
 
-def test_a_worker_process_that_dies_is_named(photos, tmp_path):
-    source = DyingSource(photos, tmp_path / "flag")
+def test_a_worker_process_that_dies_is_named(material, reference, tmp_path):
+    source = DyingSource(material.source(), tmp_path / "flag")
     with pytest.raises(DatasetError, match=r"A worker process died .*-9"):
-        run(photos, tmp_path / "gends", source, workers=2)
-    manifest, _ = run(photos, tmp_path / "gends")
-    assert sum(manifest.planned.values()) == ROWS
+        run(source, tmp_path / "gends", workers=2)
+    assert run(material.source(), tmp_path / "gends", workers=2)[0] == reference
 
 
-def test_ray_cluster_that_loses_a_worker(photos, reference, tmp_path):
+def test_ray_cluster_that_loses_a_worker(material, reference, tmp_path):
     ray = pytest.importorskip("ray", reason='needs the extra "ray": pip install "gendeg[ray]"')
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        source = DyingSource(photos, tmp_path / "flag")
-        manifest, counts = run(photos, tmp_path / "gends", source, engine="ray")
+        source = DyingSource(material.source(), tmp_path / "flag")
+        manifest, counts = run(source, tmp_path / "gends", engine="ray")
     finally:
         ray.shutdown()
         ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
