@@ -57,6 +57,9 @@ class ChannelMean(ImageAverage):
         reduction: how many times smaller than the image the input is, along a side.
     """
 
+    _collected: list[tuple[Tensor, int]]  # sum over the pixels that a tile owns, and their number
+    _shared: Tensor | None
+
     def __init__(self, reduction: int = 1) -> None:
         super().__init__()
         self.reduction = reduction
@@ -81,8 +84,8 @@ class ChannelMean(ImageAverage):
     def forget(self) -> None:
         """See `ImageAverage`."""
         self.tile, self.collecting = None, True
-        self._collected: list[tuple[Tensor, int]] = []  # sum over the pixels that a tile owns, and their number
-        self._shared: Tensor | None = None
+        self._collected = []
+        self._shared = None
 
 
 class WindowMean(ImageAverage):
@@ -99,6 +102,10 @@ class WindowMean(ImageAverage):
         cell: side of a cell in pixels of the input.
         reduction: see `ChannelMean`.
     """
+
+    _collected: Tensor | None  # means of the cells of the image
+    _shared: Tensor | None  # means over their windows
+    _extent: tuple[int, int]  # (height, width) of the input if it were the whole image, known after the last tile
 
     def __init__(self, window: int, cell: int, reduction: int = 1) -> None:
         super().__init__()
@@ -157,9 +164,9 @@ class WindowMean(ImageAverage):
     def forget(self) -> None:
         """See `ImageAverage`."""
         self.tile, self.collecting = None, True
-        self._collected: Tensor | None = None
-        self._shared: Tensor | None = None
-        self._extent = (0, 0)  # (height, width) of the input if it were the whole image, known after the last tile
+        self._collected = None
+        self._shared = None
+        self._extent = (0, 0)
 
 
 def window_weights(length: int, cell: int, window: int) -> Tensor:

@@ -69,7 +69,7 @@ class Restorer(ModelMixin, ABC):
         colours, rebuild = take_apart(image)
         try:
             side = self._choose_tile(colours, overlap) if tile is None else tile
-            tiling = Tiling(*colours.shape[-2:], side, overlap, self.tile_alignment)
+            tiling = Tiling(colours.shape[1], colours.shape[2], side, overlap, self.tile_alignment)
             restored = self._restore_tiles(colours, tiling, progress)
         except RuntimeError as error:
             if not is_out_of_memory(error):
