@@ -1,4 +1,4 @@
-"""One small network is recorded once, as this takes a while."""
+"""Networks are as small as they can be, as recording takes a while."""
 
 import sys
 
@@ -6,12 +6,13 @@ import onnxruntime
 import pytest
 import torch
 
-from gendeg import AutoRestorer, NAFNet
+from gendeg import NAFNet
 from gendeg.errors import InputError, MissingExtraError
 from gendeg.models import export
 from gendeg.models.export import export_onnx, export_program
 
 SIZES = [(16, 16), (32, 48), (17, 33), (64, 21)]
+SWIN_SIZES = [(33, 33), (64, 128), (95, 40), (300, 50)]
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,42 @@ def test_the_local_converter_is_refused():
         export_program(net)
 
 
-def test_swin_is_refused(tmp_path):
-    net = AutoRestorer.from_config("swin-tiny")
-    with pytest.raises(InputError, match="SwinRestorer cannot be exported for images of all sizes"):
-        export_onnx(net, tmp_path / "net.onnx")
-    assert not list(tmp_path.iterdir())
+@pytest.fixture(scope="module")
+def swin(tiny_swin):
+    return tiny_swin("swin_tiny_patch4_window7_224", 7, depths=(1, 1, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def swin_program(swin):
+    return export_program(swin)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", SWIN_SIZES)
+def test_swin_agrees_at_any_size(swin, swin_program, size):
+    image = torch.rand(1, 3, *size)
+    torch.testing.assert_close(swin_program.module()(image), swin(image), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_swin_v2_agrees_at_any_size(tiny_swin):
+    net = tiny_swin("swinv2_tiny_window8_256", 4, depths=(1, 1, 1, 2))
+    program = export_program(net).module()
+    for size in SWIN_SIZES:
+        image = torch.rand(1, 3, *size)
+        torch.testing.assert_close(program(image), net(image), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_swin_as_onnx_agrees_at_any_size(swin, swin_program, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "export_program", lambda restorer: swin_program)
+    assert export_onnx(swin, tmp_path / "net.onnx") < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    for size in SWIN_SIZES:
+        image = torch.rand(1, 3, *size)
+        (restored,) = session.run(["restored"], {"image": image.numpy()})
+        torch.testing.assert_close(torch.from_numpy(restored), swin(image), atol=1e-4, rtol=1e-4)
+
+
+def test_after_recording_timm_attends_again(swin, swin_program):
+    assert not any("_attn" in vars(module) for module in swin.encoder.modules())

