@@ -122,7 +122,12 @@ def build_prompt(description: str | None, mixture: Iterable[Degradation]) -> str
 
     Without a description the phrase stands alone, and a description that already ends in the phrase of some
     degradation or mixture is used as given.
+
+    Raises:
+        InputError: the description is not text.
     """
+    if description is not None and not isinstance(description, str):
+        raise InputError(f"prompt={description!r} is not text; describe the scene, e.g. 'a street', or give None.")
     description = (description or "").strip()
     if _ends_in_phrase(description):
         return description

@@ -170,6 +170,8 @@ def test_the_pipeline(tiny_pipeline, photo_tensor):
     [
         ({"degradations": []}, InputError, "at least one"),
         ({"degradations": ["hase"]}, UnknownDegradationError, "Did you mean 'haze'"),
+        ({"degradations": 5}, UnknownDegradationError, "5"),
+        ({"prior": "paper"}, InputError, "prior='paper' is not a SeverityPrior"),
         ({"backend": "pipeline"}, InputError, "neither 'simulator' nor a GenDegPipeline"),
         ({"num_inference_steps": 3}, InputError, "num_inference_steps; this backend takes none"),
     ],
@@ -185,6 +187,7 @@ def test_arguments_that_cannot_be_used(arguments, error, message):
         (("photo.png",), ImageError, "Not an image: str"),
         ((torch.full((3, 8, 8), 2.0),), ImageError, "lie in"),
         ((torch.zeros(3, 8, 8), ["a", "b"]), InputError, "2 prompts for 1 images"),
+        ((torch.zeros(3, 8, 8), 5), InputError, "prompt=5 is not text"),
     ],
 )
 def test_inputs_that_cannot_be_used(arguments, error, message):

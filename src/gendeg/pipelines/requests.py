@@ -53,8 +53,6 @@ def build_requests(
     descriptions, generators = one_each(prompt, count), check_generators(generator, count)
     requests = []
     for mixture, given, text, own in zip(mixtures, severities, descriptions, generators, strict=True):
-        if text is not None and not isinstance(text, str):
-            raise InputError(f"prompt={text!r} is not text; describe the scene, e.g. 'a street', or give None.")
         severity = _complete_severity(mixture, *given, prior, own)
         requests.append(Request(mixture, build_prompt(text, mixture), severity))
     return requests

@@ -65,7 +65,7 @@ class RandomDegradation:
             `guidance_scale`, `image_guidance_scale` (see `GenDegPipeline`).
 
     Raises:
-        InputError: no degradation, one that the prior does not know, another backend, or unknown options.
+        InputError: no degradation, one that the prior does not know, no prior, another backend, or unknown options.
         UnknownDegradationError: not one of the six.
     """
 
@@ -77,8 +77,9 @@ class RandomDegradation:
         backend: str | GenDegPipeline = SIMULATOR,
         **options: Any,
     ):
-        names = [degradations] if isinstance(degradations, str) else degradations
-        self.degradations = [Degradation(name) for name in names]
+        if prior is not None and not isinstance(prior, SeverityPrior):
+            raise InputError(f"prior={prior!r} is not a SeverityPrior; give SeverityPrior.load(file), or None.")
+        self.degradations = [Degradation(name) for name in one_each(degradations, 1)]
         self.prior = SeverityPrior.published() if prior is None else prior
         self.backend = backend
         self.options = options
@@ -112,7 +113,7 @@ class RandomDegradation:
 
         Raises:
             ImageError: not images, or too small ones.
-            InputError: a seed that is none, or another number of prompts.
+            InputError: a seed that is none, another number of prompts, or one that is not text.
             CheckpointError: the pipeline's networks returned NaN.
         """
         images, single = to_batch(image)
