@@ -3,7 +3,6 @@
 Read from leaf to root: gate, block, trunk (a UNet of blocks), restorer. Parameter names are the authors'.
 """
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -17,13 +16,12 @@ from torch import Tensor, nn
 from gendeg.arguments import read_count, read_counts
 from gendeg.checkpoints import count_entries, model_from_checkpoint
 from gendeg.errors import InputError
-from gendeg.models.averages import ChannelMean, ImageAverage, WindowMean
 from gendeg.models.blocks import BlockSequence, ChannelNorm
+from gendeg.models.means import ChannelMean, WindowMean
 from gendeg.models.restorer import Restorer
 from gendeg.models.tiling import ALIGNMENT
 
 FIRST_WEIGHT = "intro.weight"  # every NAFNet has it
-CELLS = 6  # along a window of the channel attention, about, see `WindowMean`
 
 
 def simple_gate(x: Tensor) -> Tensor:
@@ -40,7 +38,7 @@ class NAFBlock(nn.Module):
         mean: of each channel, for the channel attention.
     """
 
-    def __init__(self, channels: int, mean: ImageAverage) -> None:
+    def __init__(self, channels: int, mean: nn.Module) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels)
         self.conv1 = nn.Conv2d(channels, 2 * channels, 1)
@@ -57,9 +55,7 @@ class NAFBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape, (B, channels, H, W)."""
         gated = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        mean: Any = self.sca[0]
-        attention = mean.spread(self.sca(gated), *gated.shape[-2:])
-        x = torch.addcmul(x, self.conv3(gated * attention), self.beta)
+        x = torch.addcmul(x, self.conv3(gated * self.sca(gated)), self.beta)
         return torch.addcmul(x, self.conv5(simple_gate(self.conv4(self.norm2(x)))), self.gamma)
 
 
@@ -106,10 +102,8 @@ class NAFTrunk(ModelMixin):
         widths = [width * 2**level for level in range(levels + 1)]
         self.tile_alignment = max(ALIGNMENT, 2**levels)  # see `Restorer`
 
-        def mean(reduction: int) -> ImageAverage:
-            if window is None:
-                return ChannelMean(reduction)
-            return WindowMean(max(window // reduction, 1), _cell(window, 2**levels) // reduction, reduction)
+        def mean(reduction: int) -> nn.Module:
+            return ChannelMean(reduction) if window is None else WindowMean(max(window // reduction, 1))
 
         def blocks(level: int, count: int) -> BlockSequence:
             return BlockSequence(*(NAFBlock(widths[level], mean(2**level)) for _ in range(count)))
@@ -149,11 +143,6 @@ class NAFTrunk(ModelMixin):
             x = decoder(up(x) + skips.pop())
         corrected = padded[:, -self.ending.out_channels :] + self.ending(x)
         return corrected[..., :height, :width]
-
-
-def _cell(window: int, smallest: int) -> int:
-    """Side of the cells of `WindowMean` in pixels of the image: a power of two, which divides the starts of tiles."""
-    return max(smallest, min(2 ** int(math.log2(max(window // CELLS, 1))), ALIGNMENT))
 
 
 def _upsampling(channels: int) -> nn.Sequential:

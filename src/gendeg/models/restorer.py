@@ -11,19 +11,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gendeg.errors import CheckpointError, InputError
-from gendeg.models.averages import averages_over_tiles
 from gendeg.models.image_kinds import split_batch, take_apart
+from gendeg.models.means import means_over_tiles
 from gendeg.models.memory import automatic_tile, is_out_of_memory
 from gendeg.models.tiling import ALIGNMENT, OVERLAP, Tile, Tiling, check_tiles, map_tiles, smallest_tile
 
-SWEEPS = 2  # over the tiles before the one that counts, if the network averages over the image
+SWEEPS = 2  # over the tiles before the one that counts, if the network takes means over the image
 
 
 class Restorer(ModelMixin, ABC):
     """Base of every restorer: a network that takes a degraded image and returns the clean one.
 
     A subclass writes `forward`, for images of any height and width, and is also a `diffusers.ConfigMixin`. If it
-    averages over the image, by the layers of `gendeg.models.averages`, then tiles see the averages of the whole image.
+    takes means over the image, by `gendeg.models.means.ChannelMean`, then tiles see the means of the whole image.
 
     Attributes:
         tile_alignment: the tiles of a large image begin at multiples of so many pixels. Where the network downsamples,
@@ -89,7 +89,7 @@ class Restorer(ModelMixin, ABC):
     def _restore_tiles(self, colours: Tensor, tiling: Tiling, progress: bool) -> Tensor:
         if len(tiling) == 1:
             return self._restore_colours(colours)
-        with averages_over_tiles(self) as layers:
+        with means_over_tiles(self) as layers:
             sweeps = SWEEPS if layers else 0
             bar = tqdm(total=(sweeps + 1) * len(tiling), unit="tile", leave=False, disable=None if progress else True)
 
