@@ -64,3 +64,8 @@ def list_some(lines: Sequence[str]) -> list[str]:
 def first_line(error: Exception) -> str:
     """The first line of an error's text, or the error's name where it has none: what a message quotes of a library."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def count_of(count: int, noun: str) -> str:
+    """A number with its noun: `"1 image"`, `"2 images"`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,3 +1,5 @@
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import PIL.Image
@@ -24,7 +26,7 @@ def lol(tmp_path: Path) -> Path:
 def test_prepare(gendeg, lol):
     result = gendeg("prepare", "lol", lol)
     assert result.exit_code == 0, result.output
-    assert "3 pairs of LOLv1, 3 of them measured now" in result.stdout
+    assert "3 pairs of LOLv1, 3 measured now" in result.stdout
     rows = read_index(lol)
     assert [(row.dataset, row.split, row.degraded.name) for row in rows] == [
         ("LOLv1", "test", "3.png"),
@@ -32,8 +34,8 @@ def test_prepare(gendeg, lol):
         ("LOLv1", "train", "2.png"),
     ]
     assert [row.mu * 255 for row in rows] == pytest.approx([30, 10, 20], abs=1e-4)
-    assert "3 pairs of LOLv1, 0 of them measured now" in gendeg("prepare", "LOLv1", lol, "--workers", 2).stdout
-    assert "3 of them measured now" in gendeg("prepare", "LOLv1", lol, "--overwrite").stdout
+    assert "3 pairs of LOLv1, 0 measured now" in gendeg("prepare", "LOLv1", lol, "--workers", 2).stdout
+    assert "3 measured now" in gendeg("prepare", "LOLv1", lol, "--overwrite").stdout
     assert sorted(path.name for path in lol.iterdir()) == ["eval15", "our485", "pairs.parquet"]
 
 
@@ -59,7 +61,7 @@ def test_unusable_pairs_are_listed(gendeg, lol):
     (lol / "our485/high/2.png").unlink()
     result = gendeg("prepare", "LOLv1", lol)
     assert result.exit_code == 1
-    assert "1 pairs of LOLv1" in result.stdout
+    assert "1 pair of LOLv1," in result.stdout
     assert "Pairs that could not be used: 2" in result.stderr
     assert "2.png: no clean image our485/high/{image}" in result.stderr
     assert "Cannot read" in result.stderr
@@ -101,8 +103,49 @@ def test_deleted_images_leave_the_index(gendeg, lol):
         (lol / "our485" / kind / "1.png").unlink()
     result = gendeg("prepare", "lol", lol)
     assert result.exit_code == 0
-    assert "Images of 1 more pairs have been deleted" in result.stdout
+    assert "Images of 1 pair have been deleted" in result.stdout
     assert [row.degraded.name for row in read_index(lol)] == ["3.png", "2.png"]
+
+
+def test_a_disk_that_is_not_there_keeps_its_rows(gendeg, lol, tmp_path):
+    """One published set, and folders of one name, prepared from two places into one index: one of them goes away."""
+    index = tmp_path / "pairs.parquet"
+    places = [tmp_path / "first", tmp_path / "second"]
+    for place in places:
+        for name in ("haze/mine/input/1", "haze/mine/input/2", "haze/mine/target/1", "haze/mine/target/2"):
+            write_grey(place / f"{name}.png", 100)
+        shutil.copytree(lol, place / "lol")
+        assert gendeg("prepare", "folders", place, "--category", "real", "-o", index).exit_code == 0
+        assert gendeg("prepare", "LOLv1", place / "lol", "-o", index).exit_code == 0
+    places[1].rename(tmp_path / "unmounted")
+    (places[0] / "haze/mine/input/1.png").unlink()
+    (places[0] / "lol/our485/low/1.png").unlink()
+    gendeg("prepare", "folders", places[0], "--category", "real", "-o", index)
+    gendeg("prepare", "LOLv1", places[0] / "lol", "-o", index)
+    counts = Counter((row.dataset, row.degraded.is_relative_to(places[1])) for row in read_index(index))
+    assert counts == {("mine", False): 1, ("LOLv1", False): 2, ("mine", True): 2, ("LOLv1", True): 3}
+
+
+def test_the_last_pair_of_a_folder_leaves_the_index(gendeg, tmp_path):
+    for name in ("haze/mine/input/1", "haze/mine/target/1"):
+        write_grey(tmp_path / f"{name}.png", 100)
+    command = ("prepare", "folders", tmp_path, "--category", "real")
+    assert gendeg(*command).exit_code == 0
+    (tmp_path / "haze/mine/target/1.png").rename(tmp_path / "haze/mine/target/2.png")
+    result = gendeg(*command)
+    assert result.exit_code == 2
+    assert "None of the 1 images" in result.stderr
+    assert "Images of 1 pair have been deleted" in result.stdout
+    assert read_index(tmp_path) == []
+
+
+def test_an_empty_folder_may_be_a_disk_that_is_not_there(gendeg, lol, tmp_path):
+    index = tmp_path / "pairs.parquet"
+    assert gendeg("prepare", "lol", lol, "-o", index).exit_code == 0
+    lol.rename(tmp_path / "unmounted")
+    lol.mkdir()
+    assert gendeg("prepare", "lol", lol, "-o", index).exit_code == 2
+    assert len(read_index(index)) == 3
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ def test_rows_about_other_pairs_stay(pairs: list[DatasetPair], tmp_path: Path) -
     ] + [("Other", "a")]
 
 
+def is_of_lol(row: DatasetPair) -> bool:
+    return row.dataset == "LOLv1"
+
+
 def test_rows_of_deleted_images_leave_the_index(pairs: list[DatasetPair], tmp_path: Path) -> None:
     index = tmp_path / "pairs.parquet"
     other = replace(pairs[0], dataset="Other", degraded=tmp_path / "on a disk that is not there.png")
@@ -116,10 +120,37 @@ def test_rows_of_deleted_images_leave_the_index(pairs: list[DatasetPair], tmp_pa
     write_index([*read_index(index), IndexedPair(**vars(other), mu=0.5, sigma=0.1)], index)
     pairs[1].degraded.unlink()
     pairs[2].clean.unlink()
-    assert prepare_index([pairs[0], *pairs[3:]], index).gone == 2
+    assert prepare_index([pairs[0], *pairs[3:]], index, looked_for=is_of_lol).gone == 2
     kept = [(row.dataset, row.degraded.stem) for row in read_index(index)]
     assert kept == [("LOLv1", "5"), ("LOLv1", "3"), ("LOLv1", "4"), ("Other", other.degraded.stem)]
-    assert prepare_index(pairs[:1], index).gone == 0
+    assert prepare_index(pairs[:1], index, looked_for=is_of_lol).gone == 0
+
+
+def test_rows_that_nobody_looked_for_stay_though_another_of_their_set_has_changed(
+    pairs: list[DatasetPair], tmp_path: Path
+) -> None:
+    """Set B: B/1 is away, B/2 is newer than the index; preparing set A measures B/2 again and leaves B/1 alone."""
+    index = tmp_path / "pairs.parquet"
+    away, changed = (replace(pair, dataset="B") for pair in pairs[:2])
+    prepare_index([away, changed, *pairs[2:]], index)
+    away.degraded.unlink()
+    later = index.stat().st_mtime + 10
+    os.utime(changed.degraded, (later, later))
+    prepared = prepare_index(pairs[2:], index, looked_for=is_of_lol)
+    assert (prepared.measured, prepared.gone) == (1, 0)
+    assert [row.degraded for row in read_index(index) if row.dataset == "B"] == [away.degraded, changed.degraded]
+
+
+def test_rows_of_deleted_images_leave_though_no_pair_can_be_used(pairs: list[DatasetPair], tmp_path: Path) -> None:
+    index = tmp_path / "pairs.parquet"
+    prepare_index(pairs[:2], index)
+    pairs[0].clean.write_text("broken")
+    later = index.stat().st_mtime + 10
+    os.utime(pairs[0].clean, (later, later))
+    pairs[1].degraded.unlink()
+    with pytest.raises(ImageError, match="None of the 1 pairs"):
+        prepare_index(pairs[:1], index, looked_for=is_of_lol)
+    assert [row.degraded for row in read_index(index)] == [pairs[0].degraded]
 
 
 def test_rows_that_another_run_adds_meanwhile_stay(pairs: list[DatasetPair], tmp_path: Path) -> None:

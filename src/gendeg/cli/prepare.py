@@ -1,6 +1,9 @@
 """`gendeg prepare`: an index of the pairs of a published data set, or of your own."""
 
+import contextlib
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,40 +63,69 @@ def prepare(
         gendeg prior measure data/pairs.parquet -o my-prior.json
 
     After an interruption, of any kind, run the same command again: it goes on. Pairs that cannot be used are listed
-    at the end, and the exit status is 1.
+    at the end, and the exit status is 1. Pairs of this folder and these sets whose images have been deleted leave the
+    index; where the folder has no image at all, it may be a disk that is not there today, and all stay.
     """
     from gendeg.data.pair_index import INDEX
-    from gendeg.errors import InputError
+    from gendeg.errors import InputError, count_of
 
     if show_list:
         _show(name)
         return
     if name is None or root is None:
         raise InputError("Which data set, and where is it? E.g. gendeg prepare RESIDE data/RESIDE/; see --list.")
-    found = _find(name, root, degradation, category)
-    chosen = _of_splits(found.pairs, split or [])
+    find, looked_for = _search(name, root, degradation, category)
     index = output or root / INDEX
-    prepared = _measure(chosen, index, workers or os.cpu_count() or 1, overwrite)
+    try:
+        found = find()
+    except InputError:
+        _remove_deleted(root, index, looked_for)
+        raise
+    chosen = _of_splits(found.pairs, split or [])
+    prepared = _measure(chosen, index, workers or os.cpu_count() or 1, overwrite, looked_for)
     names = ", ".join(sorted({pair.dataset for pair in prepared.pairs}))
-    typer.echo(f"{index}: {len(prepared.pairs)} pairs of {names}, {prepared.measured} of them measured now.")
-    if prepared.gone:
-        typer.echo(f"Images of {prepared.gone} more pairs have been deleted; the index names those no longer.")
+    typer.echo(f"{index}: {count_of(len(prepared.pairs), 'pair')} of {names}, {prepared.measured} measured now.")
+    _show_gone(prepared.gone)
     failures = [*(f"{path}: {problem}" for path, problem in found.problems.items()), *map(str, prepared.failures)]
     if failures:
         _show_failures(failures)
         raise typer.Exit(exit_status.SOME_FAILED)
 
 
-def _find(name: str, root: Path, degradation: str | None, category: str | None) -> "FoundPairs":
-    from gendeg.data.layouts import FOLDERS, find_layout, find_pairs, find_plain_pairs
+def _search(
+    name: str, root: Path, degradation: str | None, category: str | None
+) -> tuple[Callable[[], "FoundPairs"], Callable[["DatasetPair"], bool]]:
+    """What finds the pairs, and what tells of a row of the index whether it was among the pairs that are looked for."""
+    from gendeg.data.layouts import FOLDERS, find_layout, find_pairs, find_plain_pairs, lies_in_folders, lies_in_set
     from gendeg.errors import InputError
 
     if name.lower() == FOLDERS:
-        return find_plain_pairs(root, category, degradation)
+        return partial(find_plain_pairs, root, category, degradation), partial(lies_in_folders, root)
     layout = find_layout(name)
     if degradation or category:
         raise InputError(f"--degradation and --category are for {FOLDERS}; what {layout.name} is, is known.")
-    return find_pairs(layout, root)
+    return partial(find_pairs, layout, root), partial(lies_in_set, layout, root)
+
+
+def _remove_deleted(root: Path, index: Path, looked_for: Callable[["DatasetPair"], bool]) -> None:
+    """No pair was found: forget those whose images have been deleted.
+
+    Not where the folder has no image at all: it may be the place of a disk that is not there today.
+    """
+    from gendeg.data.preparation import remove_deleted
+    from gendeg.errors import ImageError
+    from gendeg.imaging import find_images
+
+    with contextlib.suppress(ImageError):  # not a folder, or without one image
+        find_images(root)
+        _show_gone(remove_deleted(index, looked_for))
+
+
+def _show_gone(count: int) -> None:
+    from gendeg.errors import count_of
+
+    if count:
+        typer.echo(f"Images of {count_of(count, 'pair')} have been deleted; the index names those no longer.")
 
 
 def _of_splits(pairs: list["DatasetPair"], words: list[str]) -> list["DatasetPair"]:
@@ -111,7 +143,9 @@ def _of_splits(pairs: list["DatasetPair"], words: list[str]) -> list["DatasetPai
     return chosen
 
 
-def _measure(pairs: list["DatasetPair"], index: Path, workers: int, overwrite: bool) -> "Prepared":
+def _measure(
+    pairs: list["DatasetPair"], index: Path, workers: int, overwrite: bool, looked_for: Callable[["DatasetPair"], bool]
+) -> "Prepared":
     import torch
     from tqdm import tqdm
 
@@ -120,7 +154,14 @@ def _measure(pairs: list["DatasetPair"], index: Path, workers: int, overwrite: b
     torch.set_num_threads(1)  # for each worker, which else would wait for each other
     with tqdm(total=len(pairs), unit="pair", disable=None) as progress:
         try:
-            return prepare_index(pairs, index, workers=workers, overwrite=overwrite, advance=progress.update)
+            return prepare_index(
+                pairs,
+                index,
+                workers=workers,
+                overwrite=overwrite,
+                advance=progress.update,
+                looked_for=looked_for,
+            )
         except KeyboardInterrupt:
             progress.close()
             typer.echo("Stopped. What has been measured is kept; run the same command again to go on.", err=True)

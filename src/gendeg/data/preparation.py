@@ -34,11 +34,12 @@ def prepare_index(
     workers: int = 1,
     overwrite: bool = False,
     advance: Callable[[], object] = lambda: None,
+    looked_for: Callable[[DatasetPair], bool] = lambda row: False,
 ) -> Prepared:
     """Measure pairs and write them into an index.
 
-    Rows of the index that are about other pairs stay, but for those of the same data sets whose images have been
-    deleted. (Those of other data sets may lie on a disk that is not there today.)
+    Rows of the index that are about other pairs stay, but for those that were looked for and whose images have been
+    deleted. (Images elsewhere may lie on a disk that is not there today.)
 
     A pair that the index or an interrupted run has measured is not measured again, unless an image of it is newer; then
     it is, be it asked for or not, as the new index will be newer.
@@ -49,10 +50,11 @@ def prepare_index(
         workers: threads.
         overwrite: measure everything again.
         advance: called for each pair.
+        looked_for: whether a row is about a pair that would be among `pairs` if its images were there; none by default.
 
     Raises:
         InputError: `index` is another kind of file, or cannot be written.
-        ImageError: not one pair can be used.
+        ImageError: not one pair can be used; rows of deleted images have left the index nevertheless.
     """
     index = Path(os.path.abspath(index))
     log = SeverityLog(index)
@@ -73,14 +75,37 @@ def prepare_index(
             known[pair_key(result)] = (result.mu, result.sigma)
     rows = [_row(pair, known[pair_key(pair)]) for pair in pairs if pair_key(pair) in known]
     if not rows:
+        remove_deleted(index, looked_for)
         reasons = list_some([str(failure) for failure in failures])
         raise ImageError("\n  ".join([f"None of the {len(pairs)} pairs can be used:", *reasons]))
-    asked, datasets = set(map(pair_key, pairs)), {pair.dataset for pair in pairs}
+    asked = set(map(pair_key, pairs))
     others = [row for row in _rows(index) if pair_key(row) not in asked]  # another run may have added some by now
-    kept = [row for row in others if row.dataset not in datasets or _is_there(row)]
+    kept = _without_deleted(others, looked_for)
     write_index(sorted([*kept, *rows], key=lambda row: (row.dataset, row.degraded)), index)
     log.remove()
     return Prepared(rows, len(waiting) - len(failures), failures, gone=len(others) - len(kept))
+
+
+def remove_deleted(index: Path, looked_for: Callable[[DatasetPair], bool]) -> int:
+    """Remove the rows of an index whose images have been deleted; returns how many there were.
+
+    Args:
+        index: the parquet file; where there is none, nothing happens.
+        looked_for: the rows that may be removed.
+
+    Raises:
+        InputError: `index` is another kind of file, or cannot be written.
+    """
+    index = Path(os.path.abspath(index))
+    rows = _rows(index)
+    kept = _without_deleted(rows, looked_for)
+    if len(kept) < len(rows):
+        write_index(kept, index)
+    return len(rows) - len(kept)
+
+
+def _without_deleted(rows: Sequence[IndexedPair], looked_for: Callable[[DatasetPair], bool]) -> list[IndexedPair]:
+    return [row for row in rows if _is_there(row) or not looked_for(row)]
 
 
 def _rows(index: Path) -> list[IndexedPair]:

@@ -14,10 +14,10 @@ called. One engine, `find_pairs`, reads them all. To add a set, write its layout
 `gendeg.data.layouts.patterns` says how the rules are written.
 """
 
-from gendeg.data.layouts.finding import FoundPairs, find_pairs
+from gendeg.data.layouts.finding import FoundPairs, find_pairs, lies_in_set
 from gendeg.data.layouts.known import LAYOUTS, find_layout
 from gendeg.data.layouts.layout import Layout, ListedPairs, PathPairs
-from gendeg.data.layouts.plain import FOLDERS, find_plain_pairs
+from gendeg.data.layouts.plain import FOLDERS, find_plain_pairs, lies_in_folders
 from gendeg.data.layouts.report import LEGEND, describe_layout
 
 __all__ = [
@@ -32,4 +32,6 @@ __all__ = [
     "find_layout",
     "find_pairs",
     "find_plain_pairs",
+    "lies_in_folders",
+    "lies_in_set",
 ]

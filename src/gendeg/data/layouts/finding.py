@@ -55,6 +55,11 @@ def find_pairs(layout: Layout, root: Path) -> FoundPairs:
     return FoundPairs([pairs[path] for path in sorted(pairs)], unpaired)
 
 
+def lies_in_set(layout: Layout, root: Path, pair: DatasetPair) -> bool:
+    """Whether `find_pairs` looks where a pair lies, for its data set; its images may be gone."""
+    return pair.dataset == layout.name and pair.degraded.is_relative_to(os.path.abspath(root))
+
+
 def _images(root: Path) -> Images:
     try:
         return [(path, path_name(path)) for path in find_images(root)]

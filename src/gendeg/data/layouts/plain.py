@@ -47,6 +47,14 @@ def find_plain_pairs(root: Path, category: str | None, degradation: str | None =
     return FoundPairs([_dataset_pair(pair, root, category) for pair in pairs], problems)
 
 
+def lies_in_folders(root: Path, pair: DatasetPair) -> bool:
+    """Whether `find_plain_pairs` looks where a pair lies, and calls its set the same; its images may be gone."""
+    root = Path(os.path.abspath(root))
+    if not pair.degraded.is_relative_to(root) or INPUT not in pair.degraded.parent.parts:
+        return False
+    return _dataset_name(_set_folder(pair)) == pair.dataset
+
+
 def list_training_pairs(path: Path) -> Sequence[DatasetPair]:
     """The pairs to train with: of an index, of the folder of one, or of a folder of pairs.
 
@@ -70,9 +78,17 @@ def list_training_pairs(path: Path) -> Sequence[DatasetPair]:
 
 
 def _dataset_pair(pair: PairPaths, root: Path, category: str) -> DatasetPair:
-    folder = next(parent for parent in pair.degraded.parents if parent.name == INPUT).parent
+    folder = _set_folder(pair)
     names = [root.name, *pair.degraded.relative_to(root).parts[:-1]]
     split = next((SPLITS[name.lower()] for name in names if name.lower() in SPLITS), TRAIN)
-    dataset = next((above.name for above in (folder, *folder.parents) if above.name.lower() not in SPLITS), "")
     scene = pair.clean.relative_to(folder).as_posix()
-    return DatasetPair(pair.degraded, pair.clean, pair.mixture, dataset, category, split, scene)
+    return DatasetPair(pair.degraded, pair.clean, pair.mixture, _dataset_name(folder), category, split, scene)
+
+
+def _set_folder(pair: PairPaths) -> Path:
+    """The folder that holds `input` and `target`."""
+    return next(parent for parent in pair.degraded.parents if parent.name == INPUT).parent
+
+
+def _dataset_name(folder: Path) -> str:
+    return next((above.name for above in (folder, *folder.parents) if above.name.lower() not in SPLITS), "")
