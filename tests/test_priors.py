@@ -287,13 +287,30 @@ def test_from_severities_refuses():
         (lambda: SeverityPrior.published().save(None), "path=None is neither text nor a path"),
         (lambda: SeverityPrior.published().mu_quantiles("haze", "x"), "levels='x'; give a list"),
         (lambda: SeverityPrior.published().sigma_quantiles("haze", [1.5]), r"levels=\[1.5\]; give a list"),
-        (lambda: SeverityPrior.published().transform("haze", np.zeros((3, 2))), r"its shape is \(3, 2\)"),
-        (lambda: SeverityPrior.published().transform("haze", np.full((3, 4), np.nan)), r"numbers in \[0, 1\)"),
+        (lambda: SeverityPrior.published().transform("haze", np.zeros((3, 2))), r"has the shape \(3, 2\); give"),
+        (lambda: SeverityPrior.published().transform("haze", [0.1, 0.2, 0.3, 0.4]), r"has the shape \(4,\); give"),
+        (
+            lambda: SeverityPrior.published().transform("haze", [[0.1], [0.2, 0.3]]),
+            r"uniforms=\[\[0.1\], .* give an array",
+        ),
+        (
+            lambda: SeverityPrior.published().transform("haze", np.full((3, 4), np.nan)),
+            "uniforms holds nan; give numbers",
+        ),
+        (lambda: SeverityPrior.published().transform("haze", np.ones((3, 4))), "uniforms holds 1.0; give numbers"),
+        (lambda: SeverityPrior.published().sample("haze", 1, seed=None), "seed=None is not a whole number"),
     ],
 )
 def test_arguments_of_another_kind(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_transform_takes_a_list_of_rows():
+    rows, prior = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]], SeverityPrior.published()
+    from_list, from_array = (prior.transform("haze", uniforms) for uniforms in (rows, np.array(rows)))
+    assert np.array_equal(from_list.mu, from_array.mu)
+    assert np.array_equal(from_list.sigma, from_array.sigma)
 
 
 def write_original(folder, name, joint, table):

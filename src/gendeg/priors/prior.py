@@ -210,12 +210,12 @@ class SeverityPrior:
             raise InputError(f"n={number}; give the number of draws, 0 or more.")
         return self._samplers[self._known(degradation)].draw(number, _random(seed))
 
-    def transform(self, degradation: Any, uniforms: np.ndarray) -> SeverityDraws:
+    def transform(self, degradation: Any, uniforms: Any) -> SeverityDraws:
         """Turn uniform numbers into severities: the draws of `sample`, from randomness of the caller's.
 
         Args:
             degradation: see `sample`.
-            uniforms: independent numbers in [0, 1), (N, 4).
+            uniforms: independent numbers in [0, 1), an array (N, 4) or a list of such rows.
 
         Returns:
             One draw per row; it depends on this row only.
@@ -223,10 +223,7 @@ class SeverityPrior:
         Raises:
             InputError: the prior does not know the degradation, or not such numbers.
         """
-        shape = np.shape(uniforms)
-        if len(shape) != 2 or shape[1] != 4 or not ((uniforms >= 0) & (uniforms < 1)).all():  # NaN is not
-            raise InputError(f"uniforms must be an array (N, 4) of numbers in [0, 1); its shape is {shape}.")
-        return self._samplers[self._known(degradation)].transform(uniforms)
+        return self._samplers[self._known(degradation)].transform(_read_uniforms(uniforms))
 
     def sample_sigma(self, degradation: Any, mu: Any, seed: Seed) -> np.ndarray:
         """Draw a sigma for each given mu.
@@ -308,8 +305,23 @@ def _read_levels(levels: Any) -> list[float]:
     return numbers
 
 
-def _random(seed: Any) -> np.random.Generator:
+def _read_uniforms(uniforms: Any) -> np.ndarray:
     try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"seed={seed!r}; give a whole number from 0, or a generator of NumPy.") from error
+        numbers = np.asarray(uniforms, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"uniforms={uniforms!r}; give an array (N, 4) of numbers in [0, 1).") from None
+    if numbers.ndim != 2 or numbers.shape[1] != 4:
+        raise InputError(f"uniforms has the shape {numbers.shape}; give an array (N, 4).")
+    outside = numbers[~((numbers >= 0) & (numbers < 1))]  # NaN too
+    if outside.size:
+        raise InputError(f"uniforms holds {outside[0]}; give numbers in [0, 1), e.g. of numpy's Generator.random.")
+    return numbers
+
+
+def _random(seed: Any) -> np.random.Generator:
+    if isinstance(seed, np.random.Generator):
+        return seed
+    number = read_int("seed", seed)
+    if number < 0:
+        raise InputError(f"seed={number}; give a whole number from 0, or a generator of NumPy.")
+    return np.random.default_rng(number)
