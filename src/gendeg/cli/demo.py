@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gendeg.cli.degrade import MODEL
+from gendeg.cli.options import Seed
 from gendeg.cli.restore import MODEL as RESTORER
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ def demo(
     restorer: Annotated[
         str, typer.Option(help="Restorer: likewise, or a checkpoint file of another program.")
     ] = RESTORER,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Degrade one photo in six ways, mildly and strongly, and restore it: offline, on a CPU, in about a minute.
+
+    A sample photo, or one of your own:
 
         gendeg demo
         gendeg demo my-photo.jpg -o my-demo/

@@ -5,6 +5,16 @@ from typing import Annotated
 
 import typer
 
+LARGEST_SEED = 2**63 - 1  # that torch takes everywhere
+
+
+def _check_seed(seed: int) -> int:
+    """Like `min` and `max` of an option, which would widen every help by the digits of the largest seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise typer.BadParameter(f"{seed} is no seed; give a whole number from 0 to {LARGEST_SEED}.")
+    return seed
+
+
 Photo = Annotated[Path, typer.Argument(help="A clean photo, or a folder of photos.")]
 Degradations = Annotated[
     list[str],
@@ -20,7 +30,10 @@ Mu = Annotated[
     float | None, typer.Option(help="Mean of |degraded - clean|, 0 to 0.7. Left out, it is drawn from the prior.")
 ]
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**63 - 1, help="Of everything that is drawn; each photo of a folder has its own.")
+    int,
+    typer.Option(
+        callback=_check_seed, help="Of everything that is drawn; in a folder each photo gets its own from it."
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what a folder holds already.")]

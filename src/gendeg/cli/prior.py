@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gendeg.cli.options import Seed
+
 if TYPE_CHECKING:
     from gendeg.priors import SeverityPrior
 
@@ -49,6 +51,8 @@ def show(
 ) -> None:
     """Draw a prior, and list its source sets.
 
+    All of the published prior, or some degradations of your own:
+
         gendeg prior show -o prior.png
         gendeg prior show haze rain --prior my-prior.json -o prior.pdf
 
@@ -78,7 +82,7 @@ def show(
 def sample(
     degradation: Annotated[str, typer.Argument(help="Name of the degradation.")],
     number: Annotated[int, typer.Option("--number", "-n", help="How many.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    seed: Seed = 0,
     prior: PriorFile = None,
     mode: Annotated[
         Mode | None, typer.Option(help="What a random draw redraws, see measure. [default: the prior's own]")
@@ -116,7 +120,12 @@ def measure(
     ] = None,
     mode: PriorMode = Mode.PAPER,
     original_size: Annotated[
-        bool, typer.Option("--original-size", help="Measure at 256 x 256 pixels, as the authors do.")
+        bool,
+        typer.Option(
+            "--original-size",
+            help="Resize each pair to 256 x 256 pixels before it is measured, as the original program of the authors "
+            "does. By default pairs are measured at their own size.",
+        ),
     ] = False,
 ) -> None:
     """Measure the prior of pairs of degraded and clean images.

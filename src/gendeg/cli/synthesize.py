@@ -29,7 +29,7 @@ def synthesize(
         list[Path] | None,
         typer.Option(
             help="Pairs that exist already: an index that gendeg prepare wrote, or a folder "
-            "`<degradation>/<set>/{input,target}/`; may be repeated. Its training pairs become part of the data set, "
+            "`<degradation>/<set>/` with `input/` and `target/` in it; may be repeated. Its training pairs become part of the data set, "
             "and their clean images are degraded as the photos are.",
         ),
     ] = None,
