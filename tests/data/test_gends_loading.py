@@ -55,6 +55,11 @@ def test_parts(load: Load, part: str) -> None:
     assert {value for split in data for value in data[split][column]} == {part}
 
 
+def test_unknown_part(load: Load) -> None:
+    with pytest.raises(InputError, match="no part 'fog'; its parts are all, existing, generated, haze, rain"):
+        load("fog")
+
+
 def test_split_without_rows_of_the_part_is_left_out(load: Load, tmp_path: Path) -> None:
     for shard in (SHARDS[0], Shard("validation", 0, 1, 0, 1)):  # the one row of the latter is an existing pair
         write_shard(tmp_path / "few", shard, rows(shard))
@@ -98,7 +103,7 @@ def test_arguments_pass_through(load: Load, folder: Path) -> None:
     assert load("rain", split="validation", columns=["row", "mu"])[:] == {"row": [1], "mu": [0.1]}
     only = load(data_files=str(folder / "data" / "validation-*"), split="train")
     assert set(only["scene_id"]) == {"validation/0", "validation/1"}
-    with pytest.raises(ValueError, match="'fog' not found"):
+    with pytest.raises(ValueError, match="no part 'fog'"):
         load("fog")
     with pytest.raises(InputError, match=r"no columns clean; it has degraded, target"):
         load(columns=["clean"])

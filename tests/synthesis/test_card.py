@@ -8,6 +8,8 @@ from huggingface_hub import DatasetCard, HfApi
 from gendeg.degradations import Degradation
 from gendeg.errors import DatasetError
 from gendeg.synthesis.card import push_to_hub, write_card
+from gendeg.synthesis.card_figures import draw_histograms
+from gendeg.synthesis.manifest import Manifest
 from gendeg.synthesis.shards import write_shard
 from gendeg.synthesis.statistics import count_rows
 from gends import SHARDS, make_dataset, rows, run
@@ -41,6 +43,8 @@ def test_card(folder: Path) -> None:
     assert names[:3] == ["all", "existing", "generated"]
     assert "rain" in names
     assert "snow" not in names  # it has no rows
+    last, listed = names[-1], ", ".join(names[:-1])
+    assert f'{last} = datasets.load_dataset("path/to/this/folder", "{last}")  # or: {listed}\n' in card.text
     assert "| haze | 7 | 0 | 5 | 2 | 7 |" in card.text
     assert "| rejected | flat image | 1 |" in card.text
     assert '"seed": 0' in card.text
@@ -48,6 +52,14 @@ def test_card(folder: Path) -> None:
         assert f"({picture})" in card.text
         with PIL.Image.open(folder / picture) as image:
             assert np.asarray(image).std() > 5
+
+
+def test_histograms_count_in_whole_numbers(folder: Path) -> None:
+    figure = draw_histograms(count_rows(folder, Manifest.load(folder)))
+    figure.canvas.draw()
+    for axis in figure.axes:
+        axis.set_ylim(0, 1.05)  # where matplotlib would write 0.25
+        assert all(float(tick).is_integer() for tick in axis.get_yticks())
 
 
 def test_card_is_the_same_each_time(folder: Path) -> None:

@@ -104,7 +104,7 @@ def _card(manifest: Manifest, statistics: Statistics, license: str, title: str, 
         "Of a generated pair: the set whose severity statistics were drawn from.",
         _table(["degradation", "origin", "source set", "pairs"], _set_rows(statistics)),
         "## Use",
-        _USE,
+        _use(_part_names(statistics)),
         "## Columns",
         _table(["column", "type"], [(f"`{name}`", _type_name(kind)) for name, kind in features().items()]),
         "## How it was made",
@@ -118,24 +118,36 @@ def _card(manifest: Manifest, statistics: Statistics, license: str, title: str, 
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-_USE = """```python
-import datasets
+def _use(parts: Sequence[str]) -> str:
+    """How to load all of the data set, and one of its parts."""
+    folder, (part, *others) = "path/to/this/folder", reversed(parts)  # the last part is a degradation, the first is all
+    return "\n".join(
+        [
+            "```python",
+            "import datasets",
+            "",
+            f'pairs = datasets.load_dataset("{folder}")  # all of it',
+            f'{part} = datasets.load_dataset("{folder}", "{part}")  # or: {", ".join(reversed(others))}',
+            "```",
+        ]
+    )
 
-pairs = datasets.load_dataset("path/to/this/folder")  # all of it
-haze = datasets.load_dataset("path/to/this/folder", "haze")  # or: existing, generated, rain, snow, ...
-```"""
+
+def _part_names(statistics: Statistics) -> list[str]:
+    """The parts that have a row."""
+    return [name for name in PARTS if statistics.splits_of(name)]
 
 
 def _header(manifest: Manifest, statistics: Statistics, license: str, title: str) -> dict[str, Any]:
     total = sum(manifest.rows.values())
-    parts = [_part(name, statistics.splits_of(name)) for name in PARTS]
+    parts = [_part(name, statistics.splits_of(name)) for name in _part_names(statistics)]
     return {
         "license": license,
         "pretty_name": title,
         "tags": ["gendeg", "image-restoration", "image-degradation", "synthetic"],
         "task_categories": ["image-to-image"],
         "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
-        "configs": [part for part in parts if part["data_files"]],
+        "configs": parts,
     }
 
 

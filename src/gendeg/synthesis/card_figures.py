@@ -34,6 +34,7 @@ def draw_histograms(statistics: Statistics) -> Figure:
             axis.hist(finite, bins=40, range=(0, top), color=_ACHIEVED, alpha=0.6, label="achieved")
             axis.hist(requested, bins=40, range=(0, top), histtype="step", color=_REQUESTED, label="requested")
             axis.set_xlabel(symbol)
+            axis.yaxis.get_major_locator().set_params(integer=True)
         row[0].set_ylabel(f"{name.replace('_', ' ')}\npairs", fontweight="bold")
     if names:
         axes[0, 0].legend(frameon=False)

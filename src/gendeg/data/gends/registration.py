@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from gendeg.data.gends.schema import PARTS
+from gendeg.errors import InputError
 from gendeg.version import __version__
 
 NAME = "gends"
@@ -17,13 +19,14 @@ BUILDER_MODULE = "gendeg.data.gends.builder"
 _HOST = "datasets.load"
 
 
-def load_dataset(path: str = NAME, *args: Any, **kwargs: Any) -> Any:
+def load_dataset(path: str = NAME, name: str | None = None, *args: Any, **kwargs: Any) -> Any:
     """`datasets.load_dataset`, with GenDS as the default.
 
     Args:
         path: `"gends"`, or any other name that `datasets` knows.
-        *args: after `path`: the part of GenDS to load: `"all"` (default), `"existing"`, `"generated"`, or a degradation
-            such as `"haze"`.
+        name: the part of GenDS to load: `"all"` (default), `"existing"`, `"generated"`, or a degradation such as
+            `"haze"`.
+        *args: what follows in `datasets.load_dataset`.
         **kwargs: e.g. `data_dir`: a folder that `gendeg synthesize` made, or the authors' index and images; without
             it, the packaged mini set. And `split`, `streaming`, `num_proc`, `columns`, ..., as in `datasets`.
 
@@ -31,11 +34,13 @@ def load_dataset(path: str = NAME, *args: Any, **kwargs: Any) -> Any:
         What `datasets.load_dataset` returns.
 
     Raises:
-        InputError: `data_dir` holds no GenDS.
+        InputError: GenDS has no such part, or `data_dir` holds no GenDS.
     """
     import datasets
 
-    return datasets.load_dataset(path, *args, **kwargs)
+    if path == NAME and name is not None and name not in PARTS:
+        raise InputError(f"GenDS has no part {name!r}; its parts are {', '.join(PARTS)}.")
+    return datasets.load_dataset(path, name, *args, **kwargs)
 
 
 def register() -> None:
