@@ -108,6 +108,31 @@ def test_photos_with_metadata_are_no_pairs(tmp_path: Path) -> None:
         open_entry(str(tmp_path))
 
 
+def test_a_description_that_speaks_of_the_column_is_no_column(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "no degraded_file_name here"}\n')
+    with pytest.raises(InputError, match=r"a folder of photos, not of pairs: .*metadata.jsonl"):
+        open_entry(str(tmp_path))
+    (tmp_path / "metadata.jsonl").write_text("{broken")
+    with pytest.raises(InputError, match=r"Cannot read .*metadata.jsonl"):
+        open_entry(str(tmp_path))
+
+
+def test_a_text_called_metadata_describes_no_photos(tmp_path: Path) -> None:
+    (tmp_path / "metadata.txt").write_text("degraded_file_name")
+    with pytest.raises(InputError, match="nothing that is known"):
+        open_entry(str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_metadata_in_other_tables(tmp_path: Path, suffix: str) -> None:
+    for part, value in (("bad", 40), ("good", 160)):
+        PIL.Image.new("RGB", (20, 24), (value,) * 3).save(tmp_path / f"{part}.png")
+    row = {"degraded_file_name": ["bad.png"], "clean_file_name": ["good.png"], "degradation": ["rain"]}
+    getattr(datasets.Dataset.from_dict(row), f"to_{suffix}")(tmp_path / f"metadata.{suffix}")
+    pair = open_entry(str(tmp_path)).draw(np.random.default_rng(0), 16)
+    assert pair.degraded.mean().item() == pytest.approx(40 / 255)
+
+
 def test_a_folder_whose_metadata_names_pairs(tmp_path: Path) -> None:
     for part, value in (("bad", 40), ("good", 160)):
         PIL.Image.new("RGB", (20, 24), (value,) * 3).save(tmp_path / f"{part}.png")

@@ -1,6 +1,11 @@
 """One entry of `data`: pairs, recognised by what the entry is."""
 
+import csv
+import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from gendeg.checkpoints import HUB_NAME
 from gendeg.data.gends.files import holds_gends
@@ -10,7 +15,7 @@ from gendeg.data.layouts.plain import list_training_pairs
 from gendeg.data.pair_index import INDEX
 from gendeg.data.paired import INPUT
 from gendeg.data.split import split_of
-from gendeg.errors import InputError
+from gendeg.errors import InputError, first_line
 from gendeg.training.pairs import DatasetPairs, FilePairs, PairSource
 
 ACCEPTED = (
@@ -20,7 +25,8 @@ ACCEPTED = (
 )
 _TABLES = {".parquet", ".arrow", ".csv", ".json", ".jsonl", ".tar"}  # what `datasets` reads
 
-_METADATA, _PAIR_COLUMN = "metadata", "degraded_file_name"  # how `datasets` calls them in a folder of images
+_METADATA = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # how `datasets` describes a folder of images
+_PAIR_COLUMN = "degraded_file_name"  # one that names a second file in each row, as pairs need
 
 
 def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> PairSource:
@@ -71,16 +77,23 @@ def _is_data_set(path: Path) -> bool:
 
 def _has_tables(folder: Path) -> bool:
     tables = [path for path in folder.rglob("*") if path.suffix in _TABLES]
-    return any(path.stem != _METADATA or _names_pairs(path) for path in tables)
+    return any(path.name not in _METADATA or _PAIR_COLUMN in _columns(path) for path in tables)
 
 
-def _names_pairs(metadata: Path) -> bool:
-    """Whether a table that describes the images beside it names two files in each row, as those of pairs do."""
-    return _PAIR_COLUMN.encode() in metadata.read_bytes()
+def _columns(metadata: Path) -> Sequence[str]:
+    """The columns of a table that describes the images beside it."""
+    try:
+        if metadata.suffix == ".parquet":
+            return list(pq.read_schema(metadata).names)
+        with metadata.open(encoding="utf-8") as file:
+            first = file.readline()
+        return list(json.loads(first)) if metadata.suffix == ".jsonl" else next(csv.reader([first]), [])
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"Cannot read {metadata}: {first_line(error)}") from error
 
 
 def _describe(path: Path) -> str:
-    metadata = next(path.rglob(f"{_METADATA}.*"), None) if path.is_dir() else None
+    metadata = next((found for found in path.rglob("metadata.*") if found.name in _METADATA), None)
     if metadata is None:
         return "nothing that is known"
     return f"a folder of photos, not of pairs: {metadata} has no column {_PAIR_COLUMN}"
