@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gendeg.data.layouts.plain import list_training_pairs
 from gendeg.degradations import Mixture
-from gendeg.errors import InputError, first_line
+from gendeg.errors import InputError
 from gendeg.synthesis.notes import add_notes, read_notes
-from gendeg.synthesis.sources import Entry, FileSource, ListedPair, PhotoSource, file_id, open_source
+from gendeg.synthesis.sources import Entry, FileSource, ListedPair, PhotoSource, file_id, open_source, why_unreadable
 
 CHUNK = 2048  # files read between two notes on disk
 
@@ -181,7 +181,7 @@ def _identify_all(
             before = known.get(pair.degraded, ("", ""))
             return stamp, before[1] if before[0] == stamp else file_id(source.read(pair.degraded)), ""
         except OSError as error:
-            return "", "", first_line(error)
+            return "", "", why_unreadable(error)
 
     remaining = iter(pairs)
     with ThreadPoolExecutor(workers) as pool:

@@ -16,8 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from gendeg.errors import DatasetError, InputError
+from gendeg.errors import DatasetError, InputError, count_of
 from gendeg.files import durable_file
+from gendeg.synthesis.changes import describe_changes
 from gendeg.synthesis.lock import lock_folder
 from gendeg.synthesis.manifest import Manifest, make_manifest
 from gendeg.synthesis.shards import Shard, read_record
@@ -97,8 +98,8 @@ class DatasetFolder:
         missing = self.missing()
         if missing:
             raise DatasetError(
-                f"{len(missing)} of {len(self.shards)} shards of {self.path} are missing, e.g. {missing[0].name}; run "
-                "the same command again to make them."
+                f"{self.path} lacks {len(missing)} of {count_of(len(self.shards), 'shard')}, e.g. {missing[0].name}; "
+                "run the same command again to make them."
             )
         records = [record for shard in self.shards if (record := read_record(self.path, shard))]
         manifest = make_manifest(__version__, self.config, self.fingerprint, records)
@@ -129,13 +130,15 @@ class DatasetFolder:
         except ValueError as error:
             raise DatasetError(f"{path} is damaged ({error}); choose another folder.") from error
         given = self._plan()
-        changes = [change for key in ("version", "config") for change in _differences(found[key], given[key], key)]
+        changes = describe_changes(found["config"], given["config"])
+        if found["version"] != given["version"]:
+            changes = [f"the version of gendeg was {found['version']}, now {given['version']}", *changes]
         if not changes and found["shards"] != given["shards"]:
             changes = ["the plan was cut into other shards"]
         if changes:
             raise DatasetError(
-                f"{self.path} was begun with other settings: {'; '.join(changes)}. Use those again to go on, or choose "
-                "another folder."
+                f"{self.path} was begun with other photos or settings: {'; '.join(changes)}. Use the same again to go "
+                "on, or choose another folder."
             )
 
 
@@ -156,11 +159,3 @@ def fingerprint(config: Mapping[str, Any]) -> str:
     """SHA-256 of library version and config: data sets of equal fingerprint hold equal rows."""
     text = json.dumps({"version": __version__, "config": config}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _differences(found: Any, given: Any, name: str) -> list[str]:
-    """What differs between two trees of JSON values, e.g. `config.seed was 0, now 1`."""
-    if isinstance(found, dict) and isinstance(given, dict):
-        keys = [*given, *(key for key in found if key not in given)]
-        return [change for key in keys for change in _differences(found.get(key), given.get(key), f"{name}.{key}")]
-    return [] if found == given else [f"{name} was {found!r}, now {given!r}"]

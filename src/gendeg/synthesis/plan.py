@@ -150,11 +150,13 @@ class Plan:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that decides the content, as JSON values; scenes and existing pairs as checksums."""
+        """Everything that decides the content, as JSON values; scenes, captions and existing pairs as checksums."""
         pairs = [row.pair for rows in self.existing.values() for row in rows]
         return self.config.to_json() | {
             "scenes": len(self.scenes),
             "scenes_sha256": scenes_digest(self.scenes),
+            "captions": sum(scene.caption is not None for scene in self.scenes),
+            "captions_sha256": captions_digest(self.scenes),
             "existing_pairs": len(pairs),
             "existing_pairs_sha256": pairs_digest(pairs),
         }
@@ -185,19 +187,24 @@ def make_plan(scenes: Sequence[Scene], config: PlanConfig, pairs: Sequence[Exist
 
 
 def scenes_digest(scenes: Sequence[Scene]) -> str:
-    """SHA-256 of what a plan takes from its scenes."""
-    digest = hashlib.sha256()
-    for scene in scenes:
-        parts = (scene.id, scene.group, scene.source_set, "+".join(scene.existing), scene.caption or "")
-        digest.update("\0".join(parts).encode() + b"\n")
-    return digest.hexdigest()
+    """SHA-256 of what a plan takes from its scenes, but for their captions."""
+    return _digest((scene.id, scene.group, scene.source_set, "+".join(scene.existing)) for scene in scenes)
+
+
+def captions_digest(scenes: Sequence[Scene]) -> str:
+    """SHA-256 of the captions of all scenes."""
+    return _digest((scene.id, scene.caption or "") for scene in scenes)
 
 
 def pairs_digest(pairs: Iterable[ExistingPair]) -> str:
     """SHA-256 of what a plan takes from existing pairs."""
+    return _digest((pair.scene_id, pair.id, "+".join(pair.mixture), pair.dataset) for pair in pairs)
+
+
+def _digest(rows: Iterable[tuple[str, ...]]) -> str:
     digest = hashlib.sha256()
-    for pair in pairs:
-        digest.update("\0".join((pair.scene_id, pair.id, "+".join(pair.mixture), pair.dataset)).encode() + b"\n")
+    for parts in rows:
+        digest.update("\0".join(parts).encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gendeg.degradations import Degradation
+from gendeg.errors import count_of
 from gendeg.synthesis.backends import Backend
 from gendeg.synthesis.job import Job, make_shard
 from gendeg.synthesis.plan import Plan
@@ -41,19 +42,21 @@ def describe_scenes(index: SceneIndex) -> str:
     """One line about the photos."""
     captioned = sum(scene.caption is not None for scene in index.scenes)
     return (
-        f"{len(index.scenes)} scenes, {captioned} with a caption; {len(index.existing.pairs)} existing pairs; "
-        f"left out as equal to another: {index.duplicates} photos, {index.existing.copies} pairs; "
-        f"left out as unusable: {len(index.problems)} images; "
-        f"{index.look_alikes} scenes look like another one and share its split"
+        f"{count_of(len(index.scenes), 'scene')}, {captioned} with a caption; "
+        f"{count_of(len(index.existing.pairs), 'existing pair')}; "
+        f"left out as equal to another: {count_of(index.duplicates, 'photo')}, "
+        f"{count_of(index.existing.copies, 'pair')}; "
+        f"left out as unusable: {count_of(len(index.problems), 'image')}; "
+        f"scenes that look like another one and share its split: {index.look_alikes}"
     )
 
 
 def describe_plan(plan: Plan) -> str:
     """Sizes, existing pairs, then for each degradation what is to be made of it, and at which severities."""
     sizes = ", ".join(f"{size} {split}" for split, size in plan.sizes.items())
-    lines = [f"{len(plan)} rows ({sizes}) in {len(plan.shards())} shards"]
+    lines = [f"{count_of(len(plan), 'row')} ({sizes}) in {count_of(len(plan.shards()), 'shard')}"]
     if plan.existing:
-        lines += ["", f"{count_existing(plan)} of them exist:", *_describe_existing(plan)]
+        lines += ["", f"Existing pairs: {count_existing(plan)}", *_describe_existing(plan)]
     return "\n".join(lines + (["", *_describe_rows_to_make(plan)] if plan.splits else []))
 
 
@@ -161,4 +164,6 @@ def _duration(seconds: float) -> str:
 
 
 def _size(size: float) -> str:
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
     return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -16,7 +16,7 @@ from gendeg.imaging import to_rgb
 from gendeg.synthesis.existing import ExistingIndex, index_existing
 from gendeg.synthesis.near_duplicates import group_near_duplicates, perceptual_hash
 from gendeg.synthesis.notes import add_notes, read_notes
-from gendeg.synthesis.sources import Entry, PhotoSource, file_id
+from gendeg.synthesis.sources import Entry, PhotoSource, file_id, why_unreadable
 
 MIN_SIDE = 16  # pixels; below this the generator refuses a photo
 DRAFT = (64, 64)  # JPEG files are decoded at about this size for the perceptual hash
@@ -143,7 +143,7 @@ def _look_at_all(source: PhotoSource, notes: Path | None, workers: int) -> Itera
         try:
             stamp = source.stamp(entry.location)
         except OSError as error:
-            return entry, Look("", problem=error.strerror or type(error).__name__), False
+            return entry, Look("", problem=why_unreadable(error)), False
         before = known.get(entry.location)
         if before is not None and before.stamp == stamp:
             return entry, before, False

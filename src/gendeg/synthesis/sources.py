@@ -17,7 +17,7 @@ import pyarrow.parquet
 from gendeg.checkpoints import HUB_NAME
 from gendeg.data.hub import is_saved, load_rows
 from gendeg.degradations import Mixture, parse_mixture
-from gendeg.errors import InputError
+from gendeg.errors import InputError, first_line
 from gendeg.imaging import find_images
 
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl")
@@ -192,6 +192,11 @@ class DatasetSource(PhotoSource):
 def file_id(data: bytes) -> str:
     """The id of an image file: the first 16 hexadecimal digits of the SHA-256 of its bytes."""
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def why_unreadable(error: OSError) -> str:
+    """Why a photo could not be read, for a list of those that are left out."""
+    return "it is gone" if isinstance(error, FileNotFoundError) else first_line(error)
 
 
 def open_source(name: str, leave_out: Path | None = None) -> PhotoSource:
