@@ -128,10 +128,15 @@ def test_launched_processes_share_the_shards_and_go_on_when_one_was_killed(mater
     output = tmp_path / "gends"
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29613"]
     command = [*launch, *material.command(output)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    log = tmp_path / "log"
+    with log.open("w") as file, subprocess.Popen(command, stderr=file) as process:
         wait_for_a_shard(process, output)
-        psutil.Process(process.pid).children()[-1].kill()
-        assert process.wait(timeout=400) != 0
+        processes = psutil.Process(process.pid).children() if process.poll() is None else []
+        if processes:
+            processes[-1].kill()
+        status = process.wait(timeout=400)
+    assert processes, f"The run ended with {status} before a process was killed:\n{log.read_text()}"
+    assert status != 0, log.read_text()
     assert len(list(output.glob("shards/[!.]*.json"))) < len(reference.shards)
     subprocess.run(command, check=True, timeout=400)
     assert verify_dataset(output).hash == reference.hash
