@@ -291,11 +291,11 @@ def test_from_severities_refuses():
         (lambda: SeverityPrior.published().transform("haze", [0.1, 0.2, 0.3, 0.4]), r"has the shape \(4,\); give"),
         (
             lambda: SeverityPrior.published().transform("haze", [[0.1], [0.2, 0.3]]),
-            r"uniforms=\[\[0.1\], .* give an array",
+            r"uniforms=\[\[0.1\], .* give an",
         ),
         (
             lambda: SeverityPrior.published().transform("haze", np.full((3, 4), np.nan)),
-            "uniforms holds nan; give numbers",
+            "uniforms holds nan; give",
         ),
         (lambda: SeverityPrior.published().transform("haze", np.ones((3, 4))), "uniforms holds 1.0; give numbers"),
         (lambda: SeverityPrior.published().sample("haze", 1, seed=None), "seed=None is not a whole number"),

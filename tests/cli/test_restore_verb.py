@@ -7,6 +7,8 @@ import torch
 
 from gendeg import AutoRestorer
 from gendeg.imaging import open_image
+from gendeg.models.sizes import create_restorer
+from gendeg.models.tiling import OVERLAP
 
 
 @pytest.fixture
@@ -134,6 +136,21 @@ def test_bad_arguments(restore, photo_file, tmp_path, arguments, message):
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "clear.png").exists()
+
+
+def test_tiles_are_checked_for_the_restorer_that_is_loaded(gendeg, photo_folder, tmp_path):
+    swin = create_restorer("swin-tiny")
+    swin.save_pretrained(tmp_path / "swin")
+    output = tmp_path / "out"
+    result = gendeg("restore", photo_folder, "--model", tmp_path / "swin", "--tile", 64, "-o", output)
+    assert result.exit_code == 2, result.output
+    assert f"at least 2 * overlap + {swin.tile_alignment} = {2 * OVERLAP + swin.tile_alignment}" in result.stderr
+    assert not list(output.glob("**/*.png"))
+
+
+def test_tiles_overlap_by_default_as_those_of_the_library(restore, photo_file, tmp_path):
+    assert restore(photo_file, "-o", tmp_path / "out").exit_code == 0
+    assert json.loads((tmp_path / "out" / "metadata.jsonl").read_text())["overlap"] == OVERLAP
 
 
 def test_bad_photos_and_outputs(restore, photo, photo_file, tmp_path):

@@ -31,9 +31,7 @@ Mu = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(
-        callback=_check_seed, help="Of everything that is drawn; in a folder each photo gets its own from it."
-    ),
+    typer.Option(callback=_check_seed, help="Of everything that is drawn; each photo of a folder has its own."),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what a folder holds already.")]

@@ -33,7 +33,9 @@ def restore(
         int | None,
         typer.Option(help="Longest side of tiles in pixels; 0 for whole photos. [default: what fits into memory]"),
     ] = None,
-    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 64,
+    overlap: Annotated[
+        int | None, typer.Option(help="Pixels that neighbouring tiles share. [default: enough to blend without seams]")
+    ] = None,
     dtype: Annotated[
         Precision, typer.Option(help="Precision to work in; half of it takes half the memory.")
     ] = Precision.float32,
@@ -64,9 +66,9 @@ def restore(
     """
     from gendeg.cli.folder import is_single_file, photos_outside
     from gendeg.cli.restorer import RestoreOrder, restore_folder, restore_photo
-    from gendeg.models.tiling import check_tiles
+    from gendeg.models.tiling import OVERLAP
 
-    check_tiles(tile, overlap)
+    overlap = OVERLAP if overlap is None else overlap
     settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "dtype": dtype.value}
     order = RestoreOrder(output, overwrite, device, settings)
     if is_single_file(photo, output):

@@ -14,6 +14,7 @@ from gendeg.cli.plan import output_names
 from gendeg.imaging import open_image, write_image
 from gendeg.models.loading import find_model, quiet_libraries, to_device
 from gendeg.models.restorer import Restorer
+from gendeg.models.tiling import check_tiles
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ def load_restorer(order: RestoreOrder) -> Restorer:
 
     Raises:
         CheckpointError: no such restorer.
-        InputError: no such device.
+        InputError: no such device, or tiles that this restorer cannot blend.
     """
     quiet_libraries()
     restorer = AutoRestorer.from_pretrained(find_model(order.settings["model"]))
+    check_tiles(order.settings["tile"], order.settings["overlap"], restorer.tile_alignment)
     return to_device(restorer, order.device).to(getattr(torch, order.settings["dtype"]))

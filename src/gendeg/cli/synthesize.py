@@ -28,9 +28,9 @@ def synthesize(
     existing: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Pairs that exist already: an index that gendeg prepare wrote, or a folder "
-            "`<degradation>/<set>/` with `input/` and `target/` in it; may be repeated. Its training pairs become part of the data set, "
-            "and their clean images are degraded as the photos are.",
+            help="Pairs that exist already: an index that gendeg prepare wrote, or a folder `<degradation>/<set>/` "
+            "with `input/` and `target/` in it; may be repeated. Its training pairs become part of the data set, and "
+            "their clean images are degraded as the photos are.",
         ),
     ] = None,
     dry_run: Annotated[
