@@ -16,6 +16,7 @@ from torch.fx.experimental import _config as shape_config
 
 from gendeg.errors import CheckpointError, InputError, MissingExtraError, first_line
 from gendeg.files import whole_file
+from gendeg.models.means import WindowMean
 from gendeg.models.restorer import Restorer
 from gendeg.models.swin import SwinRestorer
 from gendeg.models.swin_windows import windows_for_all_sizes
@@ -47,6 +48,11 @@ def export_program(restorer: Restorer) -> ExportedProgram:
         raise InputError(
             f"The restorer is in {restorer.dtype} on {restorer.device}; export it from float32 on the CPU: "
             "restorer.float().cpu()."
+        )
+    if any(isinstance(module, WindowMean) for module in restorer.modules()):
+        raise InputError(
+            "The test-time local converter cannot be recorded for images of all sizes: its windows depend on the size. "
+            "Load the restorer without it: from_pretrained(..., tlc_window=None)."
         )
     return _record(restorer.eval())
 
