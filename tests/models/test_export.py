@@ -65,7 +65,7 @@ def test_without_onnx_the_extra_is_named(network, tmp_path, monkeypatch):
 
 def test_the_local_converter_is_refused():
     net = NAFNet.from_pretrained(checkpoint("nafnet-tiny"))
-    with pytest.raises(InputError, match="local converter cannot be recorded.*tlc_window=None"):
+    with pytest.raises(InputError, match=r"local converter cannot be recorded.*tlc_window=None"):
         export_program(net)
 
 
