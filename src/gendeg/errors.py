@@ -13,8 +13,6 @@
 A message says what was given, what is accepted, and what to do.
 """
 
-from collections.abc import Sequence
-
 
 class GenDegError(Exception):
     """Base of every error that gendeg raises on purpose."""
@@ -55,7 +53,7 @@ class TrainingError(GenDegError):
 MOST_LISTED = 20
 
 
-def list_some(lines: Sequence[str]) -> list[str]:
+def list_some(lines: list[str]) -> list[str]:
     """The first of many lines, and how many there are beyond them: what a message lists of many problems."""
     left = len(lines) - MOST_LISTED
     return [*lines[:MOST_LISTED], f"... and {left} more."] if left > 0 else list(lines)

@@ -36,7 +36,7 @@ def test_make_and_read_without_gendeg(gendeg, photo_folder, finished):
 def test_a_changed_setting_and_a_corrupt_shard_are_told(gendeg, photo_folder, finished):
     result = gendeg("synthesize", photo_folder, "-o", finished, *SIMULATOR, "--seed", 1)
     assert result.exit_code == 2
-    assert "config.seed was 0, now 1" in result.stderr
+    assert "--seed was 0, now 1" in result.stderr
     shard = next((finished / "data").iterdir())
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1

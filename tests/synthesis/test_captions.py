@@ -247,7 +247,7 @@ def test_prompts_of_a_data_set_have_the_captions(small_photos, blip2, tmp_path):
         assert row["prompt"] == f"{row['caption'].rstrip(' ,.')}, in hazy conditions"
     assert manifest.config["captioner"] == blip2.identity
     assert make(FolderSource(small_photos), tmp_path / "gends", blip2) == manifest
-    with pytest.raises(DatasetError, match=r"config\.captioner was 'blip2-0 .*', now None"):
+    with pytest.raises(DatasetError, match=r"--captions was blip2-0 .*, now not given"):
         make(FolderSource(small_photos), tmp_path / "gends")
     assert Manifest.load(tmp_path / "gends") == manifest
 
