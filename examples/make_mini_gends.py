@@ -120,7 +120,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder of the set; an older one is replaced.")] = OUTPUT,
     checkpoint: Annotated[str, typer.Option(help="As in gendeg synthesize.")] = "gendeg-tiny",
     short_side: Annotated[int, typer.Option(help="Of the images, in pixels.")] = 160,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 3,
 ) -> None:
     """Make the set beside its place, check it, and move it there."""
     config = PlanConfig(seed=seed, short_side=short_side, image_format="webp")

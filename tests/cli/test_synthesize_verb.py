@@ -64,7 +64,7 @@ def test_captions_from_a_table(gendeg, photo_folder, tmp_path):
     result = gendeg("synthesize", photo_folder, "-o", tmp_path / "gends", *SIMULATOR, *what)
     assert result.exit_code == 0, result.output
     assert "3 scenes, 1 with a caption" in result.stdout
-    assert "captions.csv describes 2 images; 1 of them are among the photos, the others are not, e.g." in result.stderr
+    assert "captions.csv describes 2 images. Not among the photos: 1, e.g." in result.stderr
     rows = [row for split in datasets.load_dataset(str(tmp_path / "gends")).values() for row in split]
     assert "a woman, in hazy conditions" in {row["prompt"] for row in rows}
 

@@ -32,23 +32,28 @@ def program(network):
 
 
 @torch.no_grad()
+def assert_onnx_agrees(restorer, program, folder, monkeypatch, sizes, *, atol, rtol):
+    """An exported file holds the network, and nothing else is left in its folder; `program` saves recording again."""
+    monkeypatch.setattr(export, "export_program", lambda restorer: program)
+    assert export_onnx(restorer, folder / "net.onnx") < atol
+    assert [path.name for path in folder.iterdir()] == ["net.onnx"]
+    session = onnxruntime.InferenceSession(folder / "net.onnx", providers=["CPUExecutionProvider"])
+    for size in sizes:
+        image = torch.rand(1, 3, *size)
+        (restored,) = session.run(["restored"], {"image": image.numpy()})
+        torch.testing.assert_close(torch.from_numpy(restored), restorer(image), atol=atol, rtol=rtol)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("size", SIZES)
 def test_program_agrees_at_any_size(network, program, size):
     image = torch.rand(1, 3, *size)
     torch.testing.assert_close(program.module()(image), network(image), atol=1e-5, rtol=0)
 
 
-@torch.no_grad()
 def test_onnx_agrees_at_any_size(network, program, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "export_program", lambda restorer: program)
-    assert export_onnx(network, tmp_path / "net.onnx") < 1e-5
+    assert_onnx_agrees(network, program, tmp_path, monkeypatch, SIZES, atol=1e-5, rtol=0)
     assert capsys.readouterr().out == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
-    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
-    for size in SIZES:
-        image = torch.rand(1, 3, *size)
-        (restored,) = session.run(["restored"], {"image": image.numpy()})
-        torch.testing.assert_close(torch.from_numpy(restored), network(image), atol=1e-5, rtol=0)
 
 
 def test_half_precision_is_refused(network):
@@ -95,15 +100,8 @@ def test_swin_v2_agrees_at_any_size(tiny_swin):
         torch.testing.assert_close(program(image), net(image), atol=1e-5, rtol=1e-5)
 
 
-@torch.no_grad()
 def test_swin_as_onnx_agrees_at_any_size(swin, swin_program, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "export_program", lambda restorer: swin_program)
-    assert export_onnx(swin, tmp_path / "net.onnx") < 1e-4
-    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
-    for size in SWIN_SIZES:
-        image = torch.rand(1, 3, *size)
-        (restored,) = session.run(["restored"], {"image": image.numpy()})
-        torch.testing.assert_close(torch.from_numpy(restored), swin(image), atol=1e-4, rtol=1e-4)
+    assert_onnx_agrees(swin, swin_program, tmp_path, monkeypatch, SWIN_SIZES, atol=1e-4, rtol=1e-4)
 
 
 def test_after_recording_timm_attends_again(swin, swin_program):

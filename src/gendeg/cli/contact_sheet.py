@@ -187,7 +187,7 @@ def _draw_picture(
     left: dict[str, Any] = {"va": "top", "weight": "bold", "size": sizes[0], "color": INK}
     right: dict[str, Any] = {"va": "top", "ha": "right", "size": sizes[1], "color": PALE}
     cell.annotate(title, (0, 0), (0, -6), "axes fraction", "offset points", **left)
-    cell.annotate(caption, (1, 0), (0, -8), "axes fraction", "offset points", **right)
+    cell.annotate(caption, (1, 0), (-10, -8), "axes fraction", "offset points", **right)
 
 
 def _severities(sample: Sample) -> str:

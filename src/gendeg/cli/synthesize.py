@@ -7,6 +7,7 @@ import typer
 
 from gendeg.cli import exit_status
 from gendeg.cli.options import Seed
+from gendeg.errors import count_of
 
 if TYPE_CHECKING:
     from gendeg.synthesis.job import Report
@@ -221,8 +222,8 @@ def _read_captions(source: Any, table: Path) -> Any:
     captioned = CaptionedSource(source, table)
     if captioned.strangers:
         typer.echo(
-            f"{table} describes {captioned.described} images; {captioned.described - len(captioned.strangers)} of them "
-            f"are among the photos, the others are not, e.g. {captioned.strangers[0]}.",
+            f"{table} describes {count_of(captioned.described, 'image')}. Not among the photos: "
+            f"{len(captioned.strangers)}, e.g. {captioned.strangers[0]}.",
             err=True,
         )
     return captioned
@@ -266,7 +267,7 @@ def _make(
         return False
     write_card(output, license=license)
     if problems:
-        typer.echo(f"{len(problems)} images could not be used and were left out; {output / LEFT_OUT} lists them.")
+        typer.echo(f"Left out as unusable: {count_of(len(problems), 'image')}, listed in {output / LEFT_OUT}.")
     counts = ", ".join(f"{split} {rows} of {manifest.planned[split]}" for split, rows in manifest.rows.items())
     typer.echo(f"{output}: {counts} planned rows passed the filter. Hash {manifest.hash[:16]}.")
     typer.echo(f"Read it: datasets.load_dataset({str(output) + '/'!r}). What it holds: {output / 'README.md'}")

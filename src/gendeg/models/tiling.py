@@ -20,19 +20,13 @@ class Tile:
 
     Attributes:
         rows, columns: of the image, pixels.
-        own_rows, own_columns: the part of them that no other tile owns. Where two tiles overlap, each owns about half.
-        image: (height, width) of the image.
+        own_rows, own_columns: the part of them that no other tile owns.
     """
 
     rows: slice
     columns: slice
     own_rows: slice
     own_columns: slice
-    image: tuple[int, int]
-
-    def start(self, unit: int) -> tuple[int, int]:
-        """First row and column, in units of so many pixels."""
-        return self.rows.start // unit, self.columns.start // unit
 
     def own(self, unit: int) -> tuple[slice, slice]:
         """Rows and columns that the tile owns, counted from its corner, in units of so many pixels."""
@@ -56,7 +50,6 @@ class Tiling:
     """
 
     def __init__(self, height: int, width: int, tile: int, overlap: int, alignment: int = ALIGNMENT) -> None:
-        self.image = (height, width)
         self.overlap = overlap
         self.alignment = alignment
         self.rows = cut(height, tile or height, overlap, alignment)
@@ -69,7 +62,7 @@ class Tiling:
         owned_rows, owned_columns = self._owned(self.rows), self._owned(self.columns)
         for rows, own_rows in zip(self.rows, owned_rows, strict=True):
             for columns, own_columns in zip(self.columns, owned_columns, strict=True):
-                yield Tile(rows, columns, own_rows, own_columns, self.image)
+                yield Tile(rows, columns, own_rows, own_columns)
 
     def _owned(self, pieces: list[slice]) -> list[slice]:
         margin = self.overlap // 2 // self.alignment * self.alignment

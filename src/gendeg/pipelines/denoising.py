@@ -23,7 +23,7 @@ class Conditions:
     Attributes:
         image_latents: unscaled clean latents, (B, C, h, w).
         embeds: text and severity, (B, L, D).
-        null_embeds: neither of both, (1, L, D); None where `weights` has no branch for it.
+        null_embeds: neither of both, (1, L, D); may be None where no branch of `weights` needs it.
         weights: of the branches of guidance, see `gendeg.pipelines.guidance.branch_weights`.
     """
 
@@ -114,10 +114,10 @@ def _read_returned(returned: Any, latents: Tensor) -> Tensor:
 
 
 def _require_finite(latents: Tensor, dtype: torch.dtype) -> None:
-    """Refuse latents that are no picture, before they are written as a black one."""
+    """Refuse latents that are no picture, before they are written as a black one; those of one working size."""
     broken = sum(not bool(torch.isfinite(one).all()) for one in latents)
     if broken:
         raise CheckpointError(
-            f"{broken} of {len(latents)} generated latents hold NaN or infinite values. Networks in {dtype}: use "
-            "float32 or bfloat16, smaller guidance scales, or check the weights."
+            f"{broken} of {len(latents)} generated latents hold NaN or infinite values. Networks in {dtype}: "
+            "use float32 or bfloat16, smaller guidance scales, or check the weights."
         )

@@ -16,13 +16,13 @@ from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
 from gendeg.output import OUTPUT_TYPES, GenDegOutput
 from gendeg.pipelines.alignment import choose_alignment
-from gendeg.pipelines.conditioning import NO_SEVERITY, encode_texts, mix_severities
 from gendeg.pipelines.denoising import Conditions, StepCallback, check_callback, denoise
 from gendeg.pipelines.finishing import finish, finish_latents
 from gendeg.pipelines.folder import check_folder
 from gendeg.pipelines.guidance import branch_weights
 from gendeg.pipelines.latents import degraded_latents
 from gendeg.pipelines.prepared import Photos, PreparedImage, group_by_size, prepare_photos
+from gendeg.pipelines.prompt_embeds import NO_SEVERITY, encode_texts, mix_severities
 from gendeg.pipelines.requests import (
     Generator,
     build_requests,

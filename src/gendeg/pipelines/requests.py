@@ -11,7 +11,7 @@ from torch import Tensor
 from gendeg.arguments import is_list, one_each, read_float, read_int
 from gendeg.degradations import Mixture, build_prompt, parse_mixture
 from gendeg.errors import InputError
-from gendeg.priors import SeverityPrior
+from gendeg.priors import SeverityPrior, given_prior
 from gendeg.severity import Severity, check_severity
 
 Generator = torch.Generator | list[torch.Generator] | None
@@ -46,8 +46,7 @@ def build_requests(
     Raises:
         InputError: an unknown degradation, an infeasible severity, or an argument of another type.
     """
-    if prior is not None and not isinstance(prior, SeverityPrior):
-        raise InputError(f"prior={prior!r} is not a SeverityPrior; give SeverityPrior.load(file), or None.")
+    prior = given_prior(prior)
     mixtures = [parse_mixture(name) for name in one_each(degradation, count)]
     severities = [check_severity(*pair) for pair in zip(one_each(mu, count), one_each(sigma, count), strict=True)]
     descriptions, generators = one_each(prompt, count), check_generators(generator, count)
@@ -153,12 +152,11 @@ def _complete_severity(
     mixture: Mixture,
     mu: float | None,
     sigma: float | None,
-    prior: SeverityPrior | None,
+    prior: SeverityPrior,
     generator: torch.Generator | None,
 ) -> Severity:
     if mu is not None and sigma is not None:
         return Severity(mu, sigma)
-    prior = prior or SeverityPrior.published()
     device = generator.device if generator is not None else None
     seed = int(torch.randint(2**31, (1,), generator=generator, device=device).item())
     if mu is not None:

@@ -325,3 +325,16 @@ def _random(seed: Any) -> np.random.Generator:
     if number < 0:
         raise InputError(f"seed={number}; give a whole number from 0, or a generator of NumPy.")
     return np.random.default_rng(number)
+
+
+def given_prior(prior: SeverityPrior | None) -> SeverityPrior:
+    """The prior that a caller named, or the published one.
+
+    Raises:
+        InputError: something else than a prior.
+    """
+    if prior is None:
+        return SeverityPrior.published()
+    if not isinstance(prior, SeverityPrior):
+        raise InputError(f"prior={prior!r} is not a SeverityPrior; give SeverityPrior.load(file), or None.")
+    return prior

@@ -14,7 +14,7 @@ from gendeg.errors import InputError
 from gendeg.imaging import Image, to_batch
 from gendeg.output import GenDegOutput, convert_images
 from gendeg.pipelines.gendeg import GenDegPipeline
-from gendeg.priors import SeverityPrior
+from gendeg.priors import SeverityPrior, given_prior
 from gendeg.simulators import simulate
 from gendeg.synthesis.config import ALL
 from gendeg.synthesis.keyed import SEED_BITS, keyed_fraction, keyed_uniforms, noise_seed
@@ -77,10 +77,8 @@ class RandomDegradation:
         backend: str | GenDegPipeline = SIMULATOR,
         **options: Any,
     ):
-        if prior is not None and not isinstance(prior, SeverityPrior):
-            raise InputError(f"prior={prior!r} is not a SeverityPrior; give SeverityPrior.load(file), or None.")
         self.degradations = [Degradation(name) for name in one_each(degradations, 1)]
-        self.prior = SeverityPrior.published() if prior is None else prior
+        self.prior = given_prior(prior)
         self.backend = backend
         self.options = options
         if not self.degradations:

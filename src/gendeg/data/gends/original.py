@@ -106,6 +106,4 @@ def _convert(index: dict[str, Any], number: int, root: str) -> dict[str, Any]:
 
 
 def _mixture(name: str, source_set: str | None) -> Mixture:
-    degradation = Degradation(name)
-    mixture = mixture_of_set(degradation, source_set or "")
-    return mixture if mixture[0] == degradation else (degradation,)
+    return mixture_of_set(Degradation(name), source_set or "")
