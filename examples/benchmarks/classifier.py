@@ -81,7 +81,7 @@ def train(photos: Path, steps: int, size: int, blind: bool, seed: int) -> nn.Seq
     optimizer = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     source = SimulatedPairs([str(photos)], "train", broad_share=0, mixture_share=0)
-    batches = DataLoader(TrainingPairs(source, size, seed), batch_size=BATCH_SIZE)
+    batches = DataLoader(TrainingPairs(source, size, seed=seed), batch_size=BATCH_SIZE)
     with tqdm(islice(batches, steps), total=steps, desc="training the classifier") as progress:
         for batch in progress:
             labels = torch.tensor([NAMES.index(name) for name in batch["degradation"]])

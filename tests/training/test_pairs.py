@@ -27,7 +27,7 @@ def test_an_item_depends_on_seed_and_index_alone(pairs: TrainingPairs, photo_fol
         assert torch.equal(first["degraded"], second["degraded"])
         assert first["prompt"] == second["prompt"]
     assert not torch.equal(pairs[0]["clean"], pairs[1]["clean"])
-    other = TrainingPairs(again.source, size=32, seed=4)
+    other = TrainingPairs(again.canvases.source, size=32, seed=4)
     assert not torch.equal(pairs[0]["clean"], other[0]["clean"])
 
 
@@ -45,6 +45,20 @@ def test_covers_all_degradations_and_prompts_with_and_without_description(pairs:
     described = sum(item["prompt"].startswith("a photo of") for item in items)
     assert 3 < described < 30
     assert max(item["mu"].item() for item in items) > 0.3  # beyond the published prior
+
+
+def test_crops_of_a_larger_canvas(photo_folder: Path) -> None:
+    source = SimulatedPairs([str(photo_folder)])
+    pairs = TrainingPairs(source, 16, 48, crops_per_pair=2, seed=3)
+    items = [pairs[index] for index in range(16)]
+    assert all(item["degraded"].shape == (3, 16, 16) for item in items)
+    assert len({pairs.canvases[number].clean.shape for number in range(8)}) > 4
+    for index, item in enumerate(items):
+        canvas = pairs.canvases[index // 2]
+        windows = canvas.clean.unfold(1, 16, 1).unfold(2, 16, 1)
+        same = (windows == item["clean"][:, None, None]).all(dim=(0, 3, 4))
+        assert same.any()  # neither turned nor mirrored: rain falls downwards
+        assert item["degradation"] == "+".join(canvas.mixture)
 
 
 def test_workers_make_the_same_batches(pairs: TrainingPairs) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from transformers import HfArgumentParser
 
+from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.files import whole_file
 
@@ -43,8 +44,14 @@ class TrainingConfig:
     )
     data_share: float = option(0.5, "Share of samples that come from `data`, where there are photos too.")
     data_weights: list[float] = option([], "How often each entry of `data` is drawn; equally often by default.")
+    balanced: bool = option(False, "Whether each entry of `data` shows its degradations equally often.")
+    degradations: list[str] = option(
+        [name.value for name in Degradation], "What is simulated on photos; name one twice to see more."
+    )
     broad_share: float = option(0.25, "Share of simulated severities with mu uniform up to 0.5, beyond the prior.")
     resolution: int = option(256, "Side of the square crops, in pixels.")
+    canvas: int = option(0, "Largest side at which pairs are degraded before they are cropped; 0 is the resolution.")
+    crops_per_pair: int = option(1, "Crops from one canvas: simulating costs more than cropping.")
     num_workers: int = option(0, "Processes that prepare data, per training process.")
 
     max_steps: int = option(1000, "Optimiser steps.")
@@ -70,6 +77,20 @@ class TrainingConfig:
 
     push_to_hub: bool = option(False, "Upload the result to the hub at the end.")
     hub_model_id: str | None = option(None, "Its repository there, e.g. you/gendeg-streets.")
+
+    @property
+    def canvas_side(self) -> int:
+        """Largest side of the canvas, in pixels.
+
+        Raises:
+            InputError: the canvas is smaller than the crops.
+        """
+        if self.canvas and self.canvas < self.resolution:
+            raise InputError(
+                f"canvas={self.canvas} is smaller than resolution={self.resolution}, the crops cut out of it; give a "
+                "larger one, or 0 to degrade the crops themselves."
+            )
+        return self.canvas or self.resolution
 
     def save(self, path: Path) -> None:
         """Write all settings as YAML, ready for `--config`."""

@@ -8,25 +8,19 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gendeg.training.entries import entry_label, open_entry
-from gendeg.training.pairs import Pair, PairSource, Rng, SimulatedPairs
+from gendeg.training.pairs import CROP, Canvases, PairSource, Rng, SimulatedPairs, same_square
 from gendeg.training.recipe import Items
 from gendeg.training.restorer_config import RestorerConfig
 from gendeg.training.sources import VALIDATION_SEED, mixed_pairs, require_sources
 
 CLEAN = "clean"
-_PAIR, _CROP = 0, 1  # streams of random numbers
 
 
 class RestorationCrops(Dataset[dict[str, Any]]):
     """Training crops with a virtual index: item `i` depends on `seed` and `i` alone, like those of `TrainingPairs`.
 
-    Degradations have a size: flakes, streaks, drops, depth and blur scale with the picture that a simulator is given.
-    So a pair is drawn as a square canvas whose side is uniform between `size` and `canvas`, about as large as the
-    photos that will be restored, and the crops are cut out of it. Several come from one canvas, since simulating
-    costs more than cropping.
-
-    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `degradation`, e.g. `"rain+haze"` or
-    `"clean"`; and `index`.
+    The crops are cut out of `Canvases` and turned. Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1];
+    `degradation`, e.g. `"rain+haze"` or `"clean"`; and `index`.
 
     Args:
         source: where pairs come from.
@@ -49,42 +43,31 @@ class RestorationCrops(Dataset[dict[str, Any]]):
         seed: int = 0,
         length: int = 2**31,
     ):
-        self.source = source
+        self.canvases = Canvases(source, size, canvas, seed)
         self.size = size
-        self.canvas = canvas
         self.crops_per_pair = crops_per_pair
         self.clean_share = clean_share
         self.seed = seed
         self.length = length
-        self._latest: tuple[int, Pair] | None = None
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        pair = self._pair(index // self.crops_per_pair)
-        rng = np.random.default_rng([self.seed, index, _CROP])
+        pair = self.canvases[index // self.crops_per_pair]
+        rng = np.random.default_rng([self.seed, index, CROP])
         is_clean = rng.random() < self.clean_share
         clean, degraded = random_views(rng, [pair.clean, pair.clean if is_clean else pair.degraded], self.size)
         name = CLEAN if is_clean else "+".join(pair.mixture)
         return {"clean": clean, "degraded": degraded, "degradation": name, "index": index}
 
-    def _pair(self, number: int) -> Pair:
-        """Pair number `number`; the latest one is remembered, for its other crops."""
-        if self._latest is None or self._latest[0] != number:
-            rng = np.random.default_rng([self.seed, number, _PAIR])
-            side = int(rng.integers(self.size, self.canvas + 1))
-            self._latest = (number, self.source.draw(rng, side))
-        return self._latest[1]
-
 
 def random_views(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:
     """The same square of several images (C, H, W) of one size, turned by 0, 90, 180 or 270 degrees, maybe mirrored."""
-    height, width = images[0].shape[-2:]
-    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+    crops = same_square(rng, images, size)
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-    crops = [image[:, top : top + size, left : left + size].rot90(turns, (1, 2)) for image in images]
-    return [(crop.flip(2) if mirrored else crop).contiguous() for crop in crops]
+    turned = [crop.rot90(turns, (1, 2)) for crop in crops]
+    return [(crop.flip(2) if mirrored else crop).contiguous() for crop in turned]
 
 
 def restoration_crops(config: RestorerConfig) -> RestorationCrops:
@@ -94,7 +77,7 @@ def restoration_crops(config: RestorerConfig) -> RestorationCrops:
         InputError: no source, shares that leave nothing for the photos, or a canvas smaller than the crops.
     """
     return RestorationCrops(
-        mixed_pairs(config, balanced=config.balanced, degradations=config.degradations),
+        mixed_pairs(config),
         config.resolution,
         config.canvas_side,
         crops_per_pair=config.crops_per_pair,

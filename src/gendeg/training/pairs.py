@@ -19,6 +19,7 @@ from gendeg.severity import tensor_severity
 from gendeg.simulators import simulate_batch
 
 Rng = np.random.Generator
+CANVAS, CROP = 0, 1  # streams of random numbers
 
 MIXTURES: tuple[Mixture, ...] = ((Degradation.RAIN, Degradation.HAZE), (Degradation.SNOW, Degradation.HAZE))
 DESCRIPTIONS = tuple(
@@ -180,25 +181,73 @@ class MixedPairs:
         return self.sources[rng.choice(len(self.sources), p=self.probabilities)].draw(rng, size)
 
 
+class Canvases:
+    """Pairs as squares whose side is uniform between `size` and `canvas`; pair `i` depends on `seed` and `i` alone.
+
+    Degradations have a size: flakes, streaks, drops, depth and blur scale with the picture that a simulator is given.
+    So a pair is drawn about as large as the photos of later use, and crops are cut out of it, several of one canvas,
+    since simulating costs more than cropping.
+
+    Args:
+        source: where pairs come from.
+        size: side of the crops and smallest side of a canvas, in pixels.
+        canvas: largest side of a canvas, in pixels; at least `size`.
+        seed: another seed is another data set.
+    """
+
+    def __init__(self, source: PairSource, size: int, canvas: int, seed: int):
+        self.source = source
+        self.sides = (size, canvas)
+        self.seed = seed
+        self._latest: tuple[int, Pair] | None = None
+
+    def __getitem__(self, number: int) -> Pair:
+        """Pair `number`; the latest one is remembered, for its other crops."""
+        if self._latest is None or self._latest[0] != number:
+            rng = np.random.default_rng([self.seed, number, CANVAS])
+            side = int(rng.integers(*self.sides, endpoint=True))
+            self._latest = (number, self.source.draw(rng, side))
+        return self._latest[1]
+
+
+def same_square(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:
+    """A random square of `size` pixels, the same of several images (C, H, W) of one size."""
+    height, width = images[0].shape[-2:]
+    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+    return [image[:, top : top + size, left : left + size].contiguous() for image in images]
+
+
 class TrainingPairs(Dataset[dict[str, Any]]):
     """Training pairs with a virtual index: item `i` depends on `seed` and `i` alone.
 
     So a run resumes by starting at another index, and any number of processes and workers makes the same global
     batches.
 
-    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `mu` and `sigma`, measured on the crop;
-    `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
+    The crops are cut out of `Canvases`. Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `mu` and
+    `sigma`, measured on the crop; `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
 
     Args:
         source: where pairs come from.
         size: side of the square crops, in pixels.
+        canvas: largest side of the canvas, in pixels; by default `size`.
+        crops_per_pair: crops from one canvas; they have neighbouring indices.
         seed: another seed is another data set.
         length: number of items that the data set claims to have.
     """
 
-    def __init__(self, source: PairSource, size: int, seed: int = 0, length: int = 2**31):
-        self.source = source
+    def __init__(
+        self,
+        source: PairSource,
+        size: int,
+        canvas: int | None = None,
+        *,
+        crops_per_pair: int = 1,
+        seed: int = 0,
+        length: int = 2**31,
+    ):
+        self.canvases = Canvases(source, size, canvas or size, seed)
         self.size = size
+        self.crops_per_pair = crops_per_pair
         self.seed = seed
         self.length = length
 
@@ -206,13 +255,14 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        rng = np.random.default_rng([self.seed, index])
-        pair = self.source.draw(rng, self.size)
+        pair = self.canvases[index // self.crops_per_pair]
+        rng = np.random.default_rng([self.seed, index, CROP])
+        clean, degraded = same_square(rng, [pair.clean, pair.degraded], self.size)
         description = pair.description or _draw_description(rng)
-        mu, sigma = tensor_severity(pair.clean[None], pair.degraded[None])
+        mu, sigma = tensor_severity(clean[None], degraded[None])
         return {
-            "clean": pair.clean,
-            "degraded": pair.degraded,
+            "clean": clean,
+            "degraded": degraded,
             "mu": mu[0],
             "sigma": sigma[0],
             "prompt": build_prompt(description, pair.mixture),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.training.config import TrainingConfig
 from gendeg.training.entries import open_entry
@@ -18,18 +17,17 @@ def training_pairs(config: TrainingConfig) -> TrainingPairs:
     Raises:
         InputError: see `mixed_pairs`.
     """
-    return TrainingPairs(mixed_pairs(config), config.resolution, config.seed)
+    return TrainingPairs(
+        mixed_pairs(config),
+        config.resolution,
+        config.canvas_side,
+        crops_per_pair=config.crops_per_pair,
+        seed=config.seed,
+    )
 
 
-def mixed_pairs(
-    config: TrainingConfig, *, balanced: bool = False, degradations: Sequence[str] = tuple(Degradation)
-) -> MixedPairs:
+def mixed_pairs(config: TrainingConfig) -> MixedPairs:
     """All sources that the settings name, mixed by their shares.
-
-    Args:
-        config: the settings.
-        balanced: whether each entry of `data` shows its degradations equally often, as simulators do.
-        degradations: what is simulated.
 
     Raises:
         InputError: the settings name no source, a share that is none, weights that do not fit `data`, or an entry of
@@ -38,11 +36,11 @@ def mixed_pairs(
     require_sources(config)
     share = _data_share(config)
     sources: list[tuple[PairSource, float]] = [
-        (open_entry(name, balanced=balanced), share * weight)
+        (open_entry(name, balanced=config.balanced), share * weight)
         for name, weight in zip(config.data, _data_weights(config), strict=True)
     ]
     if config.photos:
-        simulated = SimulatedPairs(config.photos, broad_share=config.broad_share, degradations=degradations)
+        simulated = SimulatedPairs(config.photos, broad_share=config.broad_share, degradations=config.degradations)
         sources.append((simulated, 1 - share))
     return MixedPairs(sources)
 
@@ -84,7 +82,7 @@ def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
         source = SimulatedPairs(config.photos, "validation", broad_share=config.broad_share)
     else:
         source = open_entry(config.data[0], "validation")
-    pairs = TrainingPairs(source, config.resolution, VALIDATION_SEED)
+    pairs = TrainingPairs(source, config.resolution, config.canvas_side, seed=VALIDATION_SEED)
     return [pairs[index] for index in range(config.validation_count)]
 
 
