@@ -117,6 +117,18 @@ def test_calibration_meets_mu_or_says_that_it_did_not(tiny_pipeline, photo):
     assert errors[3] > 0.0055
 
 
+def test_low_light_of_a_dark_photo_asks_for_what_it_can_lose(tiny_pipeline, photo_tensor):
+    dark = photo_tensor * 0.2
+    seen = []
+    condition = tiny_pipeline.condition
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny_pipeline, "condition", lambda embeds, asked: seen.extend(asked) or condition(embeds, asked))
+        output = tiny_pipeline(dark, ["low light", "haze"], 0.4, 0.1, generator=seeded(0), num_inference_steps=1)
+    assert [float(one.mu) for one in seen] == pytest.approx([0.9 * dark.mean().item(), 0.4], abs=1e-3)
+    assert output.requested.mu.tolist() == pytest.approx([0.4, 0.4])
+    assert not output.reached()[0]
+
+
 def test_left_out_severity_is_drawn_from_the_prior(tiny_pipeline, photo):
     out = tiny_pipeline([photo] * 8, "low_light", generator=seeded(1))
     assert len(set(out.requested.mu)) == 8

@@ -25,6 +25,7 @@ from gendeg.pipelines.prepared import Photos, PreparedImage, group_by_size, prep
 from gendeg.pipelines.prompt_embeds import NO_SEVERITY, encode_texts, mix_severities
 from gendeg.pipelines.requests import (
     Generator,
+    attainable_severity,
     build_requests,
     check_guidance,
     check_latents,
@@ -191,7 +192,8 @@ class GenDegPipeline(DiffusionPipeline):
             image: PIL image, array (H, W, 3), tensor (3, H, W), a list or batch of those (sizes may differ), or what
                 `prepare_images` returned.
             degradation: name or alias, or a mixture such as `"rain+haze"`.
-            mu: mean of the degradation map, in [0, 0.7]; None draws it from the prior.
+            mu: mean of the degradation map, in [0, 0.7]; None draws it from the prior. A photo too dark to lose so much
+                light gets the strongest low light that it can have.
             sigma: its standard deviation, in [0, 0.4]; None draws it from the prior given mu.
             prompt: description of the scene, to which the degradation's phrase is appended. One that already ends in
                 such a phrase is used as given; None means the phrase alone.
@@ -236,6 +238,7 @@ class GenDegPipeline(DiffusionPipeline):
         noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
         requests = build_requests(count, degradation, mu, sigma, prompt, prior, generator)
         severities = [request.severity for request in requests]
+        asked = [attainable_severity(request, photo.working) for request, photo in zip(requests, photos, strict=True)]
         rules = [
             choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
             for request in requests
@@ -244,7 +247,7 @@ class GenDegPipeline(DiffusionPipeline):
         # 2. Text with the severity mixed in; neither of both where guidance compares with that
         if prompt_embeds is None:
             prompt_embeds = self.encode_prompt([request.prompt for request in requests])
-        embeds = self.condition(prompt_embeds, severities)
+        embeds = self.condition(prompt_embeds, asked)
         weights = branch_weights(text_scale, image_scale)
         if negative_prompt_embeds is not None:
             check_null_embeds(negative_prompt_embeds, embeds)
@@ -263,7 +266,7 @@ class GenDegPipeline(DiffusionPipeline):
                 None if noise is None else torch.stack([noise[i] for i in members]),
                 callback_on_step_end,
             )
-            mus, sigmas = torch.tensor([(severities[i].mu, severities[i].sigma) for i in members]).T
+            mus, sigmas = torch.tensor([(asked[i].mu, asked[i].sigma) for i in members]).T
             degraded = degraded_latents(self, diffused, clean.to(diffused), mus, sigmas)
             for i, own in zip(members, degraded, strict=True):
                 results[i] = own

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from gendeg.arguments import is_list, one_each, read_float, read_int
-from gendeg.degradations import Mixture, build_prompt, parse_mixture
+from gendeg.degradations import Degradation, Mixture, build_prompt, parse_mixture
 from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior, given_prior
 from gendeg.severity import Severity, check_severity
 
 Generator = torch.Generator | list[torch.Generator] | None
+
+DARKEST = 0.9  # share of its light that a photo can lose and still show something
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ def build_requests(
         severity = _complete_severity(mixture, *given, prior, own)
         requests.append(Request(mixture, build_prompt(text, mixture), severity))
     return requests
+
+
+def attainable_severity(request: Request, clean: Tensor) -> Severity:
+    """What the generator is asked for: the request or, where a photo is too dark to lose so much light, what it can lose.
+
+    The degradation map of low light is at most the photo itself. Asked for more, a generator that was trained on such
+    pairs can do nothing but brighten.
+
+    Args:
+        request: what the image shall become.
+        clean: the photo, (3, H, W) in [0, 1].
+    """
+    mu, sigma = float(request.severity.mu), float(request.severity.sigma)
+    limit = DARKEST * clean.mean().item()
+    if request.mixture != (Degradation.LOW_LIGHT,) or mu <= limit:
+        return request.severity
+    return Severity(limit, min(sigma, clean.std().item()))
 
 
 def check_generators(generator: Any, count: int) -> list[torch.Generator | None]:

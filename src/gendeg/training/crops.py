@@ -19,8 +19,8 @@ CLEAN = "clean"
 class RestorationCrops(Dataset[dict[str, Any]]):
     """Training crops with a virtual index: item `i` depends on `seed` and `i` alone, like those of `TrainingPairs`.
 
-    The crops are cut out of `Canvases` and turned. Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1];
-    `degradation`, e.g. `"rain+haze"` or `"clean"`; and `index`.
+    The crops are cut out of `Canvases` and turned. Items hold `clean` and `degraded`, float32 (3, size, size) in
+    [0, 1]; `degradation`, e.g. `"rain+haze"` or `"clean"`; and `index`.
 
     Args:
         source: where pairs come from.
