@@ -120,6 +120,14 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
         run(config(tmp_path, resume=True))
 
 
+def test_resuming_says_which_settings_differ(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run(config(tmp_path))
+    run(config(tmp_path, resume=True, log_every=1))
+    assert "Not as the run was started" not in caplog.text
+    run(config(tmp_path, resume=True, max_steps=10, learning_rate=0.05))
+    assert "Not as the run was started: max_steps 8 -> 10, learning_rate 0.1 -> 0.05." in caplog.text
+
+
 def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     run(config(tmp_path))
     (find_checkpoints(tmp_path)[-1] / "optimizer.bin").write_bytes(b"broken")
@@ -130,6 +138,8 @@ def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
+        ({"seed": -1}, InputError, "seed=-1 is no seed"),
+        ({"seed": 2**32}, InputError, "from 0 to 4294967295"),
         ({"gradient_accumulation_steps": 3}, InputError, "equal parts"),
         ({"push_to_hub": True}, InputError, "--hub-model-id"),
         ({"betas": [0.9]}, InputError, r"betas are two numbers.*\[0\.9\]"),

@@ -85,10 +85,10 @@ def file_name(path: Path, folder: Path) -> str:
 
 def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]) -> Failures:
     """Make images and record them; returns the photos that failed, with the reason."""
-    from tqdm import tqdm
+    from gendeg.progress import progress_bar
 
     failures: Failures = {}
-    with tqdm(total=len(jobs), unit="image", disable=None) as progress:
+    with progress_bar(len(jobs), "image") as progress:
         for photo, group in groupby(jobs, key=lambda job: job.photo):
             try:
                 for row in make(photo, group):

@@ -147,12 +147,12 @@ def _measure(
     pairs: list["DatasetPair"], index: Path, workers: int, overwrite: bool, looked_for: Callable[["DatasetPair"], bool]
 ) -> "Prepared":
     import torch
-    from tqdm import tqdm
 
     from gendeg.data.preparation import prepare_index
+    from gendeg.progress import progress_bar
 
     torch.set_num_threads(1)  # for each worker, which else would wait for each other
-    with tqdm(total=len(pairs), unit="pair", disable=None) as progress:
+    with progress_bar(len(pairs), "pair") as progress:
         try:
             return prepare_index(
                 pairs,

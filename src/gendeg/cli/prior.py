@@ -176,12 +176,11 @@ def _find_pairs(pairs: Path, degradation: str | None) -> list[Any]:
 
 def _readable(pairs: list[Any], failures: list[str]) -> Iterator[tuple[Any, Any, Any, str]]:
     """Pairs that can be read and have one size; the others are noted in `failures`."""
-    from tqdm import tqdm
-
     from gendeg.data.paired import read_pair
     from gendeg.errors import ImageError
+    from gendeg.progress import progress_bar
 
-    for pair in tqdm(pairs, unit="pair", disable=None):
+    for pair in progress_bar(len(pairs), "pair", iterable=pairs):
         try:
             clean, degraded = read_pair(pair)
         except ImageError as error:

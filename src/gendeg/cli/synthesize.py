@@ -1,12 +1,12 @@
 """`gendeg synthesize`: a data set of pairs from a folder of clean photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from gendeg.cli import exit_status
-from gendeg.cli.options import Seed
+from gendeg.cli.options import Alignment, Seed
 from gendeg.errors import count_of
 
 if TYPE_CHECKING:
@@ -55,11 +55,8 @@ def synthesize(
     ] = None,
     variants: Annotated[int, typer.Option(help="Images for each photo and degradation.", rich_help_panel=WHAT)] = 1,
     mode: Annotated[
-        str,
-        typer.Option(
-            help="Severities drawn as in the paper, or as by the authors' program: paper, official.",
-            rich_help_panel=WHAT,
-        ),
+        Literal["paper", "official"],
+        typer.Option(help="Severities drawn as in the paper, or as by the authors' program.", rich_help_panel=WHAT),
     ] = "paper",
     prior: Annotated[
         Path | None,
@@ -84,13 +81,15 @@ def synthesize(
         int, typer.Option(help="Tries, each with new noise, before a row is given up.", rich_help_panel=WHAT)
     ] = 3,
     backend: Annotated[
-        str, typer.Option(help="pipeline (the generator) or simulator (physical models).", rich_help_panel=HOW)
+        Literal["pipeline", "simulator"],
+        typer.Option(help="The generator, or physical models.", rich_help_panel=HOW),
     ] = "pipeline",
     checkpoint: Annotated[
         str, typer.Option(help="Packaged checkpoint, pipeline folder, or name on the hub.", rich_help_panel=HOW)
     ] = "gendeg-tiny",
     alignment: Annotated[
-        str, typer.Option(help="auto, transfer, paper, scm, target or none.", rich_help_panel=HOW)
+        Alignment,
+        typer.Option(help="How image and target come to agree; auto: the checkpoint's way.", rich_help_panel=HOW),
     ] = "auto",
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Scale the degradation so that mu is met.", rich_help_panel=HOW)
@@ -108,11 +107,11 @@ def synthesize(
         float | None, typer.Option(help="By the photo. [default: the checkpoint's]", rich_help_panel=HOW)
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="float32, bfloat16 or float16, of the networks.", rich_help_panel=HOW)
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="Of the networks.", rich_help_panel=HOW)
     ] = "float32",
     engine: Annotated[
-        str,
-        typer.Option(help="local (with all processes of accelerate launch), or ray.", rich_help_panel=WHERE),
+        Literal["local", "ray"],
+        typer.Option(help="This machine, with all processes of accelerate launch; or Ray.", rich_help_panel=WHERE),
     ] = "local",
     workers: Annotated[
         int, typer.Option(help="Processes. On a CPU, one per core is fastest.", rich_help_panel=WHERE)
@@ -124,7 +123,8 @@ def synthesize(
         int, typer.Option(help="Rows in one file: what an interruption loses at most.", rich_help_panel=WHERE)
     ] = 100,
     image_format: Annotated[
-        str, typer.Option(help="png, webp (lossless, smaller, slower) or jpeg.", rich_help_panel=WHERE)
+        Literal["png", "webp", "jpeg"],
+        typer.Option(help="webp is lossless too, smaller, and slower.", rich_help_panel=WHERE),
     ] = "png",
     license: Annotated[
         str, typer.Option(help="For the card, as the hub names it, e.g. cc-by-4.0.", rich_help_panel=WHERE)
@@ -235,8 +235,7 @@ def _make(
     """Make the data set; returns whether this process leads, so that it shall upload it."""
     from contextlib import ExitStack
 
-    from tqdm import tqdm
-
+    from gendeg.progress import progress_bar
     from gendeg.synthesis.card import write_card
     from gendeg.synthesis.run import LEFT_OUT
     from gendeg.synthesis.run import synthesize as make_dataset
@@ -248,7 +247,7 @@ def _make(
             problems.update(progress.index.problems)
             if progress.leads:
                 _show_start(progress, output)
-            bar = stack.enter_context(tqdm(total=progress.share, unit="row", disable=None if progress.leads else True))
+            bar = stack.enter_context(progress_bar(progress.share, "row", shown=progress.leads))
 
             def advance(decided: int, accepted: int) -> None:
                 bar.update(decided)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.pipelines.guidance import guided_prediction
 from gendeg.pipelines.requests import Generator, describe_kind
+
+if TYPE_CHECKING:
+    from gendeg.pipelines.gendeg import GenDegPipeline
 
 StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any] | None]
 
@@ -34,7 +37,7 @@ class Conditions:
 
 
 def denoise(
-    pipe: Any,
+    pipe: "GenDegPipeline",
     conditions: Conditions,
     steps: int,
     generator: Generator,
@@ -44,7 +47,7 @@ def denoise(
     """Denoise one batch of equal size.
 
     Args:
-        pipe: the `GenDegPipeline`, whose UNet, scheduler and progress bar are used.
+        pipe: its UNet, scheduler and progress bar are used.
         conditions: what the UNet is told.
         steps: number of denoising steps.
         generator: source of the noise, where none is given, and of what the scheduler adds in each step.

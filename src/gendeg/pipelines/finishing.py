@@ -1,7 +1,7 @@
 """From latents to the output: decode, align, calibrate, measure."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -13,9 +13,12 @@ from gendeg.pipelines.latents import decode_mode
 from gendeg.pipelines.prepared import PreparedImage
 from gendeg.severity import Severity, measure_severity
 
+if TYPE_CHECKING:
+    from gendeg.pipelines.gendeg import GenDegPipeline
+
 
 def finish(
-    pipe: Any,
+    pipe: "GenDegPipeline",
     photos: Sequence[PreparedImage],
     severities: Sequence[Severity],
     rules: Sequence[str],
@@ -26,7 +29,7 @@ def finish(
     """The output of a call that asked for images.
 
     Args:
-        pipe: the `GenDegPipeline`, whose autoencoder and Structure Correction Module are used.
+        pipe: its autoencoder and Structure Correction Module are used.
         photos: the clean photos.
         severities: what was asked for.
         rules: how each image is aligned, see `gendeg.pipelines.alignment.choose_alignment`.
@@ -59,7 +62,7 @@ def finish(
 
 
 def finish_latents(
-    pipe: Any, photos: Sequence[PreparedImage], severities: Sequence[Severity], latents: Sequence[Tensor]
+    pipe: "GenDegPipeline", photos: Sequence[PreparedImage], severities: Sequence[Severity], latents: Sequence[Tensor]
 ) -> GenDegOutput:
     """The output of a call that asked for `"latent"`: scaled degraded and unscaled clean latents, nothing measured."""
     unknown = np.full(len(photos), np.nan)

@@ -6,12 +6,15 @@ instead (ours): the degraded latent minus the clean one, divided by the size of 
 Then nothing has to be learnt to leave a place as it is, and mild degradations are learnt as well as strong ones.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gendeg.errors import InputError
+
+if TYPE_CHECKING:
+    from gendeg.pipelines.gendeg import GenDegPipeline
 
 MIN_SIZE = 0.01  # a weaker degradation map counts as this large, so that its latent change is not blown up
 
@@ -27,14 +30,14 @@ def encode_mode(vae: Any, images: Tensor) -> Tensor:
     return encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
 
 
-def diffused_latents(pipe: Any, degraded: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+def diffused_latents(pipe: "GenDegPipeline", degraded: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     """What a pipeline diffuses, (B, C, h, w) of about unit variance.
 
     `scaling_factor * degraded`, or with a `change_scale` `change_scale * (degraded - clean) / sqrt(mu^2 + sigma^2)`,
     where the root is the root mean square of the degradation map.
 
     Args:
-        pipe: the `GenDegPipeline`.
+        pipe: its autoencoder and settings are used.
         degraded, clean: unscaled latents (B, C, h, w).
         mu, sigma: severity of the degraded images, (B,).
     """
@@ -43,7 +46,7 @@ def diffused_latents(pipe: Any, degraded: Tensor, clean: Tensor, mu: Tensor, sig
     return (degraded - clean) * (pipe.config.change_scale / _map_size(mu, sigma).to(degraded))
 
 
-def degraded_latents(pipe: Any, diffused: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+def degraded_latents(pipe: "GenDegPipeline", diffused: Tensor, clean: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     """Unscaled degraded latents (B, C, h, w): the inverse of `diffused_latents`."""
     if pipe.config.change_scale is None:
         return diffused / pipe.vae.config.scaling_factor

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from gendeg.arguments import read_int
 from gendeg.errors import ImageError, InputError
 from gendeg.imaging import Image, pad_to_multiple, resize, to_batch
 from gendeg.pipelines.latents import decode_mode, encode_mode, spatial_factor
+
+if TYPE_CHECKING:
+    from gendeg.pipelines.gendeg import GenDegPipeline
 
 MIN_SIDE = 16  # below this no scene is left to degrade
 MIN_WORKING_SIDE = 32  # a very wide panorama keeps at least this many rows
@@ -38,7 +41,7 @@ class PreparedImage:
 Photos = Image | PreparedImage | Sequence[PreparedImage]
 
 
-def prepare_photos(pipe: Any, image: Photos, resolution: int | None) -> list[PreparedImage]:
+def prepare_photos(pipe: "GenDegPipeline", image: Photos, resolution: int | None) -> list[PreparedImage]:
     """Encode photos by the autoencoder of a `GenDegPipeline`; prepared ones are returned as they are.
 
     Args:

@@ -60,7 +60,7 @@ def build_requests(
 
 
 def attainable_severity(request: Request, clean: Tensor) -> Severity:
-    """What the generator is asked for: the request or, where a photo is too dark to lose so much light, what it can lose.
+    """What the generator is asked for: the request or, where a photo cannot lose so much light, what it can lose.
 
     The degradation map of low light is at most the photo itself. Asked for more, a generator that was trained on such
     pairs can do nothing but brighten.

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from gendeg.errors import InputError
+from gendeg.progress import progress_bar
 from gendeg.synthesis.captioner import Captioner, CaptionerConfig
 from gendeg.synthesis.lock import lock_folder
 from gendeg.synthesis.notes import add_notes, read_notes
@@ -136,7 +135,7 @@ def _describe(
     """New captions, by scene id; noted down after each batch."""
     captioner = Captioner(config)
     made: dict[str, str] = {}
-    with tqdm(total=sum(map(len, batches)), desc="Captions", unit="photo", disable=None) as bar:
+    with progress_bar(sum(map(len, batches)), "photo", desc="Captions") as bar:
         for batch in batches:
             described = captioner([open_scene(source, scene) for scene in batch])
             new = {s.id: text for s, text in zip(batch, described, strict=True) if s.id not in known}

@@ -6,6 +6,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, ModelCard, ModelCardData
 
+from gendeg.errors import count_of
 from gendeg.training.checkpointing import BEST
 from gendeg.training.entries import entry_label
 from gendeg.training.recipe import Recipe
@@ -15,23 +16,24 @@ _RUN_FILES = (  # beside the result, not part of it
     "checkpoint-*", ".*", "config.yaml", f"{TRACKER_FOLDER}/*", f"{BEST}/*",
 )  # fmt: skip
 _DATA = ("photos", "data")
-_PATHS = ("output_dir", "pipeline", "restorer", "perceptual_weights")
-_LEFT_OUT = (*_DATA, *_PATHS, "resume", "push_to_hub", "hub_model_id")
+_PATHS = ("pipeline", "base_model", "restorer", "perceptual_weights")
+_LEFT_OUT = (*_DATA, "output_dir", "resume", "push_to_hub", "hub_model_id")
 
 
-def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float]) -> None:
+def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float], held_out: int) -> None:
     """Write `README.md` beside a result: data, settings, and the numbers of the last validation.
 
     Args:
         folder: where the result lies.
-        recipe: what was trained; of its settings' data folders only the last part of the path is named.
+        recipe: what was trained; of the paths in its settings only the last part is named.
         numbers: what the last validation measured on held-out images. Those called `measure/group` make up a table
             with a row for each group.
+        held_out: number of those images.
     """
     config = recipe.config
     metadata = ModelCardData(library_name="gendeg", tags=["gendeg", *recipe.tags])
     sources = [entry_label(name) for name in (*config.photos, *config.data)]
-    settings = {name: value for name, value in asdict(config).items() if name not in _LEFT_OUT}
+    settings = {name: _shown(name, value) for name, value in asdict(config).items() if name not in _LEFT_OUT}
     content = "\n\n".join(
         [
             f"---\n{metadata.to_yaml()}\n---",
@@ -39,13 +41,17 @@ def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float
             "Trained with [gendeg](https://arxiv.org/abs/2411.17687). Images whose file name hashes to the validation "
             "split (1 in 20) were held out.",
             f"Data: {', '.join(sources)}.",
-            "## Validation on held-out images",
+            f"## Validation on {count_of(held_out, 'held-out pair')}",
             *_number_tables(numbers),
             "## Settings",
-            _table(["setting", "value"], [[name, str(value)] for name, value in settings.items()]),
+            _table(["setting", "value"], list(map(list, settings.items()))),
         ]
     )
     ModelCard(content + "\n").save(folder / "README.md")
+
+
+def _shown(name: str, value: Any) -> str:
+    return entry_label(value) if name in _PATHS and value else str(value)
 
 
 def _number_tables(numbers: dict[str, float]) -> list[str]:

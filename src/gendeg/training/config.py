@@ -1,7 +1,7 @@
 """Settings of a training run: a dataclass, filled from a YAML file and the command line."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +20,11 @@ FORMER_HINT = (
     " Pairs and data sets are given together now, as `data`, mixed by `data_share` and `data_weights`. A run that was "
     "started the former way cannot be resumed: start it anew, or resume it with the version that it was started with."
 )
+
+_NO_PART_OF_RESULT = {
+    "output_dir", "resume", "num_workers", "checkpoint_every", "keep_checkpoints", "validate_every", "validation_count",
+    "log_every", "tracker", "push_to_hub", "hub_model_id",
+}  # fmt: skip
 
 
 def option(default: Any, description: str) -> Any:
@@ -91,6 +96,12 @@ class TrainingConfig:
                 "larger one, or 0 to degrade the crops themselves."
             )
         return self.canvas or self.resolution
+
+    def changes_since(self, former: Mapping[str, Any]) -> list[str]:
+        """What decides the result and is another than in the settings of an earlier start: `["max_steps 8 -> 16"]`."""
+        settings = {name: value for name, value in asdict(self).items() if name not in _NO_PART_OF_RESULT}
+        changed = [name for name, value in settings.items() if former.get(name, value) != value]
+        return [f"{name} {former[name]} -> {settings[name]}" for name in changed]
 
     def save(self, path: Path) -> None:
         """Write all settings as YAML, ready for `--config`."""

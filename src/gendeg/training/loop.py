@@ -38,6 +38,7 @@ from gendeg.training.signals import stop_signals
 logger = logging.getLogger(__name__)
 
 SETTINGS = "config.yaml"  # of a run, in its folder
+LARGEST_SEED = 2**32 - 1  # that NumPy takes for its global state
 
 
 def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, config: TrainingConfig) -> Path:
@@ -70,6 +71,8 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
 
 
 def _check(config: TrainingConfig) -> None:
+    if not 0 <= config.seed <= LARGEST_SEED:
+        raise InputError(f"seed={config.seed} is no seed; give a whole number from 0 to {LARGEST_SEED}.")
     if config.batch_size % config.gradient_accumulation_steps:
         raise InputError(
             f"batch_size={config.batch_size} cannot be split into {config.gradient_accumulation_steps} equal parts "
@@ -168,7 +171,9 @@ class _Run:
     def _begin(self) -> None:
         if self.config.resume:
             logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
-            read_settings(type(self.config), self.folder / SETTINGS)  # refuses former ones, which drew other samples
+            former = read_settings(type(self.config), self.folder / SETTINGS)
+            if changes := self.config.changes_since(former):
+                logger.warning("Not as the run was started: %s. Its result will be another.", ", ".join(changes))
         else:
             require_no_checkpoints(self.folder)
             forget_score(self.folder / BEST)
@@ -255,7 +260,7 @@ class _Run:
     def _save_result(self, folder: Path, numbers: dict[str, float]) -> None:
         with whole_result(folder) as temporary:
             self.recipe.save(temporary, self.items)
-            write_model_card(temporary, self.recipe, numbers)
+            write_model_card(temporary, self.recipe, numbers, len(self.items))
 
     def _finish(self) -> None:
         numbers = self._validate()
