@@ -39,10 +39,16 @@ def grow(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     """The larger network, which computes the same."""
     if unet.config.layers_per_block != 1:
         raise typer.BadParameter("Its UNet has more than one residual block per resolution already.")
-    layers = [2] + [1] * (len(unet.config.down_block_types) - 1)
-    embedding = {"addition_embed_type": "text", "addition_embed_type_num_heads": HEADS}
-    config = {**unet.config, "layers_per_block": layers, "sample_size": SAMPLE_SIZE, **embedding}
-    grown = UNet2DConditionModel.from_config(config)
+    settings = {name: value for name, value in unet.config.items() if not name.startswith("_")}
+    grown = UNet2DConditionModel(
+        **settings
+        | {
+            "layers_per_block": [2] + [1] * (len(unet.config.down_block_types) - 1),
+            "addition_embed_type": "text",
+            "addition_embed_type_num_heads": HEADS,
+            "sample_size": SAMPLE_SIZE,
+        }
+    )
     grown.load_state_dict(grown.state_dict() | moved_last_block(unet.state_dict()))
     nn.init.zeros_(grown.add_embedding.norm2.weight)
     make_identity(grown.down_blocks[0].resnets[1])

@@ -69,3 +69,19 @@ def test_a_restorer_is_packaged_in_half_precision_with_the_card_of_its_run(tmp_p
     assert torch.equal(AutoRestorer.from_pretrained(tmp_path / "whole").intro.weight, restorer.intro.weight)
     with pytest.raises(typer.BadParameter, match="either --pipeline or --restorer"):
         main(tmp_path / "none")
+
+
+def test_a_larger_generator_computes_the_same(tmp_path: Path) -> None:
+    grow = runpy.run_path(str(EXAMPLES / "grow_tiny_pipeline.py"))["grow"]
+    create_unet = runpy.run_path(str(EXAMPLES / "create_tiny_pipeline.py"))["create_unet"]
+    torch.manual_seed(0)
+    small = create_unet(latent_channels=4).eval()
+    large = grow(small).eval()
+    inputs = torch.randn(2, 8, 16, 24), torch.tensor([10, 900]), torch.randn(2, 77, 64)
+    with torch.no_grad():
+        assert torch.equal(large(*inputs).sample, small(*inputs).sample)
+    large.train()(*inputs).sample.square().mean().backward()
+    new = [large.down_blocks[0].resnets[1].conv2, large.up_blocks[-1].resnets[1].conv2, large.add_embedding.norm2]
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in new)
+    with pytest.raises(typer.BadParameter, match="already"):
+        grow(large)
