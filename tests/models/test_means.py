@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -67,6 +69,14 @@ def test_half_precision_collects_in_full(gradient):
     whole = network.restore(gradient, tile=0)
     step = 2**-8  # of bfloat16 below 1
     assert (network.restore(gradient, tile=192) - whole).abs().max() <= step
+
+
+def test_threads_may_share_a_network(gradient, nafnet):
+    images = [gradient, gradient.flip(2), gradient * 0.5]
+    alone = [nafnet.restore(image, tile=192) for image in images]
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(lambda image: nafnet.restore(image, tile=192), images))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_the_network_is_left_as_it_was(gradient, nafnet, monkeypatch):

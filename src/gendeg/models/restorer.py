@@ -1,6 +1,8 @@
 """What every restorer can do."""
 
 import contextlib
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +18,7 @@ from gendeg.models.means import means_over_tiles
 from gendeg.models.memory import automatic_tile, is_out_of_memory
 from gendeg.models.tiling import ALIGNMENT, OVERLAP, Tile, Tiling, check_tiles, map_tiles, smallest_tile
 
+_LOCKS: "weakref.WeakKeyDictionary[Restorer, threading.Lock]" = weakref.WeakKeyDictionary()
 SWEEPS = 2  # over the tiles before the one that counts, if the network takes means over the image
 
 
@@ -40,6 +43,8 @@ class Restorer(ModelMixin, ABC):
     def restore(self, image: Any, tile: int | None = None, overlap: int = OVERLAP, progress: bool = True) -> Any:
         """Restore photos of any size, on the network's device and in its precision.
 
+        Threads may share a network; it works for one of them at a time.
+
         Args:
             image: a PIL image, an array (H, W) or (H, W, C), a tensor (C, H, W), or many: a list of those of any sizes,
                 an array (B, H, W, C), a tensor (B, C, H, W). Grey, with alpha, 8-bit, 16-bit, or floats in [0, 1].
@@ -62,7 +67,7 @@ class Restorer(ModelMixin, ABC):
         check_tiles(tile, overlap, self.tile_alignment)
         images, put_together = split_batch(image)
         bar = tqdm(images, unit="image", disable=None if progress and len(images) > 1 else True)
-        with _evaluating(self):
+        with _LOCKS.setdefault(self, threading.Lock()), _evaluating(self):  # its layers keep means from tile to tile
             return put_together([self._restore_one(one, tile, overlap, progress) for one in bar])
 
     def _restore_one(self, image: Any, tile: int | None, overlap: int, progress: bool) -> Any:
