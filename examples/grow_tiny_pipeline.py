@@ -1,6 +1,6 @@
 """Enlarge the generator of a tiny pipeline without changing what it computes; the next stage of training uses the rest.
 
-    python examples/grow_tiny_pipeline.py --pipeline runs/gendeg-tiny/change --output runs/gendeg-tiny/grown
+    python examples/grow_tiny_pipeline.py --pipeline runs/gendeg-tiny/generator --output runs/gendeg-tiny/grown
 
 New are residual blocks at full latent resolution, where flakes and drops are made (one on the way down, one on the way
 up, each the identity at first), and a path by which text and severity reach every block along with the noise level

@@ -24,6 +24,7 @@ READERS_OWN = {
     "README.md": {"photo"},
     "docs/restoring.md": {"image", "another"},
     "docs/training-a-restorer.md": {"photo"},
+    "docs/training-a-generator.md": {"photo"},
     "docs/degrading-on-the-fly.md": {"clean_images"},
     "docs/existing-pairs.md": {"Layout", "REAL", "PathPairs"},
 }
@@ -126,3 +127,10 @@ def test_the_snippets_on_restoring_run(run: Run, photo: Any) -> None:
 def test_the_snippets_on_training_run(run: Run, photo: Any, tmp_path: Path, tiny_restorer_folder: Path) -> None:
     shutil.copytree(tiny_restorer_folder, tmp_path / "runs" / "my-restorer" / "best")
     run("docs/training-a-restorer.md", photo=photo)
+
+
+def test_the_snippets_on_training_a_generator_run(
+    run: Run, photo: Any, tmp_path: Path, tiny_pipeline_folder: Path
+) -> None:
+    shutil.copytree(tiny_pipeline_folder, tmp_path / "runs" / "my-gendeg")
+    assert run("docs/training-a-generator.md", photo=photo)["out"].images

@@ -64,11 +64,11 @@ def test_measure_batches(pair):
     assert len(measure_severity(clean[None], degraded[None])) == 1
 
 
-def test_original_size_is_the_authors_rule(pair):
+def test_resize_to_256_is_the_authors_rule(pair):
     clean, degraded = (PIL.Image.fromarray(image) for image in pair)
     small = [np.asarray(i.resize((256, 256), PIL.Image.Resampling.LANCZOS)) / 255 for i in (clean, degraded)]
     difference = np.abs(small[0] - small[1])
-    severity = measure_severity(clean, degraded, original_size=True)
+    severity = measure_severity(clean, degraded, resize_to_256=True)
     assert (severity.mu, severity.sigma) == pytest.approx((difference.mean(), difference.std()), rel=1e-5)
 
 

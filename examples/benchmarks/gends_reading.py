@@ -136,12 +136,15 @@ def main(
         arguments = {"data_dir": str(folder / "gends"), "split": "train", "columns": ["degraded", "target"]}
         arguments |= {"cache_dir": str(folder / "cache")}
         mapped = gendeg.load_dataset("gends", **arguments)
-        stream = gendeg.load_dataset("gends", **arguments, streaming=True).shuffle(seed=0, buffer_size=SHUFFLE_BUFFER)
+        stream = gendeg.load_dataset("gends", **arguments, streaming=True)
+        mixed = stream.shuffle(seed=0, buffer_size=SHUFFLE_BUFFER)
+        one_by_one = stream.shuffle(seed=0, buffer_size=SHUFFLE_BUFFER, max_buffer_input_shards=1)
         options = {"batch_size": 16, "num_workers": workers}
         readers = {
             PLAIN: lambda: DataLoader(PairFolder(folder / "plain"), shuffle=True, collate_fn=list, **options),
             "GenDS, map-style": lambda: DataLoader(mapped, shuffle=True, collate_fn=to_arrays, **options),
-            "GenDS, streaming": lambda: DataLoader(stream, collate_fn=to_arrays, **options),
+            "GenDS, streaming": lambda: DataLoader(mixed, collate_fn=to_arrays, **options),
+            "GenDS, streaming, one shard at a time": lambda: DataLoader(one_by_one, collate_fn=to_arrays, **options),
         }
         passes: dict[str, list[Pass]] = {name: [] for name in readers}
         for _ in range(rounds):

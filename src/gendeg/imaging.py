@@ -185,7 +185,8 @@ def to_tensor(image: Any) -> Tensor:
         _check_pixels(image, image.shape[0])
         return _three_channels(_unit_range(image))
     raise ImageError(
-        f"Not an image: {type(image).__name__}. Give a PIL image, an array (H, W, 3) or a tensor (3, H, W)."
+        f"Not an image: {type(image).__name__}. Give a PIL image (of a file: PIL.Image.open(path)), an array (H, W, 3) "
+        "or a tensor (3, H, W)."
     )
 
 

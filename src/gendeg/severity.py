@@ -44,19 +44,22 @@ class Severity:
         return Severity(float(np.atleast_1d(self.mu)[index]), float(np.atleast_1d(self.sigma)[index]))
 
     def __iter__(self) -> Iterator["Severity"]:
+        if np.ndim(self.mu) == 0:  # mu, sigma = measure_severity(...)
+            raise TypeError("The severity of one image cannot be unpacked; take its .mu and .sigma.")
         return (self[index] for index in range(len(self)))
 
     def __str__(self) -> str:
-        return "; ".join(f"mu={one.mu:.4f}, sigma={one.sigma:.4f}" for one in self)
+        ones = [self[index] for index in range(len(self))]
+        return "; ".join(f"mu={one.mu:.4f}, sigma={one.sigma:.4f}" for one in ones)
 
 
-def measure_severity(clean: Image, degraded: Image, *, original_size: bool = False) -> Severity:
+def measure_severity(clean: Image, degraded: Image, *, resize_to_256: bool = False) -> Severity:
     """Measure how strongly `degraded` differs from `clean`.
 
     Args:
         clean, degraded: the same picture as PIL image, array (H, W, 3) or tensor (3, H, W), or as batches: a list
             of those, an array (B, H, W, 3), a tensor (B, 3, H, W). uint8, or float in [0, 1].
-        original_size: resize both to 256 x 256 first (Lanczos, aspect ratio lost), as the authors' program does.
+        resize_to_256: resize both to 256 x 256 first (Lanczos, aspect ratio lost), as the authors' program does.
             The default measures at the images' own size.
 
     Returns:
@@ -71,18 +74,18 @@ def measure_severity(clean: Image, degraded: Image, *, original_size: bool = Fal
         raise ImageError(
             f"Got {len(clean_images)} clean and {len(degraded_images)} degraded images; give as many of each."
         )
-    pairs = [_measure_pair(a, b, original_size) for a, b in zip(clean_images, degraded_images, strict=True)]
+    pairs = [_measure_pair(a, b, resize_to_256) for a, b in zip(clean_images, degraded_images, strict=True)]
     mu, sigma = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return Severity(float(mu[0]), float(sigma[0])) if single else Severity(mu, sigma)
 
 
-def _measure_pair(clean: Tensor, degraded: Tensor, original_size: bool) -> tuple[float, float]:
+def _measure_pair(clean: Tensor, degraded: Tensor, resize_to_256: bool) -> tuple[float, float]:
     if clean.shape != degraded.shape:
         raise ImageError(
             f"The clean image is {tuple(clean.shape)} and the degraded one {tuple(degraded.shape)} (channels, height, "
             "width); severity compares pixel by pixel: resize one of them first."
         )
-    if original_size:
+    if resize_to_256:
         clean, degraded = resize_lanczos(clean, (256, 256)), resize_lanczos(degraded, (256, 256))
     difference = (degraded.to(clean.device) - clean).abs().double()
     return difference.mean().item(), difference.std(correction=0).item()

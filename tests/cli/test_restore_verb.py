@@ -106,7 +106,7 @@ def test_tiles_and_half_precision(restore, photo_file, tmp_path):
 
     whole = pixels("--tile", 0)
     assert 0 < np.abs(pixels("--tile", 64, "--overlap", 16) - whole).mean() < 2
-    assert 0 < np.abs(pixels("--dtype", "bfloat16") - whole).mean() < 2
+    assert 0 < np.abs(pixels("--precision", "bfloat16") - whole).mean() < 2
 
 
 def test_authors_file(gendeg, tiny_restorer, photo_file, tmp_path):

@@ -102,7 +102,7 @@ def test_dry_run_makes_no_captions(gendeg, photo_folder, tmp_path):
 def test_own_settings_reach_the_plan(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
     output = tmp_path / "gends"
     what = ["-d", "fog", "-d", "snow", "--threshold", "haze=0:1", "--threshold", "snow=0:1", "--short-side", 32]
-    how = ["--checkpoint", tiny_pipeline_folder, "--alignment", "none", "--steps", 1, "--mode", "official"]
+    how = ["--model", tiny_pipeline_folder, "--alignment", "none", "--steps", 1, "--mode", "official"]
     result = gendeg("synthesize", photo_folder, "-o", output, *what, *how)
     assert result.exit_code == 0, result.output
     config = json.loads((output / "manifest.json").read_text())["config"]

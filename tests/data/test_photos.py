@@ -56,11 +56,11 @@ def test_images_of_a_pair_get_the_same_crop() -> None:
         random_crops(np.random.default_rng(0), [photo, np.zeros((41, 50, 3), np.uint8)], 16)
 
 
-def test_reader_keeps_a_bounded_number_of_photos(tmp_path: Path) -> None:
+def test_reader_keeps_photos_in_bounded_memory(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     for path in paths:
         PIL.Image.new("RGB", (4, 4), "red").save(path)
-    read = PhotoReader(cache_size=2)
+    read = PhotoReader(cache_bytes=2 * 48)
     photos = [read(path) for path in paths]
     assert read(paths[0]) is photos[0]
     assert read(paths[2]) is not photos[2]

@@ -275,5 +275,5 @@ def test_a_prior_takes_the_severities_of_an_index(
     table = [{"degradation": "low_light", "dataset": row.dataset, "mu": row.mu, "sigma": row.sigma} for row in rows]
     again = SeverityPrior.from_pairs(table)
     assert np.array_equal(again.sample("low_light", 50, 0), prior.sample("low_light", 50, 0))
-    with pytest.raises(InputError, match="original_size"):
-        SeverityPrior.from_pairs(rows, original_size=True)
+    with pytest.raises(InputError, match="resize_to_256"):
+        SeverityPrior.from_pairs(rows, resize_to_256=True)

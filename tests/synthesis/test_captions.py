@@ -229,7 +229,6 @@ def make(source, output, captioner=None, **settings):
         PlanConfig(degradations=("haze",), rows_per_shard=2),
         SIMULATOR,
         captioner=captioner,
-        begin=lambda progress: lambda decided, accepted: None,
         **settings,
     )
 

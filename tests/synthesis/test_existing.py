@@ -240,7 +240,7 @@ def test_a_whole_data_set(add_pair, pictures, small_photos, tmp_path):
 
     def make(output: Path):
         config, backend = PlanConfig(rows_per_shard=4, validation_share=0.4), BackendConfig(name="simulator")
-        return synthesize(source, output, config, backend, begin=lambda progress: lambda decided, accepted: None)
+        return synthesize(source, output, config, backend)
 
     manifest = make(tmp_path / "gends")
     assert sum(manifest.planned.values()) == 3 + 3 * 5 + 5 * 6

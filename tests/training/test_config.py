@@ -20,12 +20,7 @@ def test_command_line_beats_file_beats_default(tmp_path: Path) -> None:
     assert config.batch_size == TrainingConfig().batch_size
 
 
-def test_former_settings_say_what_replaces_them(tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text("max_steps: 5\npairs: [a]\npair_share: 0.1\n")
-    with pytest.raises(InputError, match=r"unknown settings: pair_share, pairs\..*`data`.*start it anew"):
-        parse_config(TrainingConfig, ["--config", str(tmp_path / "run.yaml")])
-    with pytest.raises(InputError, match=r"Unknown options: --datasets gends\..*`data`"):
-        parse_config(TrainingConfig, ["--datasets", "gends", "--max-steps", "7"])
+def test_unknown_options() -> None:
     with pytest.raises(InputError, match=r"Unknown options: --max-step-s 7\. --help lists the known ones\.$"):
         parse_config(TrainingConfig, ["--max-step-s", "7"])
 

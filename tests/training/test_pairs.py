@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from gendeg import measure_severity
+from gendeg.data.photos import PhotoReader
 from gendeg.degradations import Degradation
-from gendeg.errors import InputError
+from gendeg.errors import ImageError, InputError
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, make_loader
-from gendeg.training.pairs import MixedPairs, Pair, SimulatedPairs, TrainingPairs
+from gendeg.training.pairs import DatasetPairs, MixedPairs, Pair, SimulatedPairs, TrainingPairs
 from gendeg.training.sources import training_pairs, validation_items
 
 
@@ -27,7 +28,7 @@ def test_an_item_depends_on_seed_and_index_alone(pairs: TrainingPairs, photo_fol
         assert torch.equal(first["degraded"], second["degraded"])
         assert first["prompt"] == second["prompt"]
     assert not torch.equal(pairs[0]["clean"], pairs[1]["clean"])
-    other = TrainingPairs(again.canvases.source, size=32, seed=4)
+    other = TrainingPairs(again.source, size=32, seed=4)
     assert not torch.equal(pairs[0]["clean"], other[0]["clean"])
 
 
@@ -52,9 +53,9 @@ def test_crops_of_a_larger_canvas(photo_folder: Path) -> None:
     pairs = TrainingPairs(source, 16, 48, crops_per_pair=2, seed=3)
     items = [pairs[index] for index in range(16)]
     assert all(item["degraded"].shape == (3, 16, 16) for item in items)
-    assert len({pairs.canvases[number].clean.shape for number in range(8)}) > 4
+    assert len({pairs.draw_canvas(number).clean.shape for number in range(8)}) > 4
     for index, item in enumerate(items):
-        canvas = pairs.canvases[index // 2]
+        canvas = pairs.draw_canvas(index // 2)
         windows = canvas.clean.unfold(1, 16, 1).unfold(2, 16, 1)
         same = (windows == item["clean"][:, None, None]).all(dim=(0, 3, 4))
         assert same.any()  # neither turned nor mirrored: rain falls downwards
@@ -80,6 +81,25 @@ def test_sources_are_drawn_by_weight() -> None:
     assert share == pytest.approx(0.8, abs=0.06)
     with pytest.raises(InputError, match="weights"):
         MixedPairs([])
+
+
+def test_unreadable_photos_are_named_once_and_left_out(
+    photo_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in photo_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    source = SimulatedPairs([str(tmp_path)])
+    good = source.photos[0]
+    source.photos[1:] = [tmp_path / "broken.png"] * len(source.photos)
+    (tmp_path / "broken.png").write_bytes(good.read_bytes()[:100])
+    items = [TrainingPairs(source, 16)[index] for index in range(12)]
+    assert all(item["clean"].isfinite().all() for item in items)
+    assert caplog.text.count("Left out of training") == 1
+    assert "broken.png" in caplog.text
+    good.write_bytes(b"")
+    source.read = PhotoReader()
+    with pytest.raises(ImageError):
+        TrainingPairs(source, 16)[0]
 
 
 def write_pairs(root: Path, count: int) -> None:
@@ -124,9 +144,12 @@ def test_pairs_from_a_data_set(photo_folder: Path, tmp_path: Path) -> None:
     saved = datasets.Dataset.from_dict(rows)
     saved.save_to_disk(tmp_path / "rows")
     datasets.DatasetDict({"test": saved.select([0]), "train": saved}).save_to_disk(tmp_path / "splits")
+    datasets.DatasetDict({"validation": saved.select([0]), "train": saved}).save_to_disk(tmp_path / "held_out")
     pairs, of_splits = (
         training_pairs(TrainingConfig(data=[str(tmp_path / name)], resolution=16)) for name in ("rows", "splits")
     )
+    assert len(DatasetPairs(str(tmp_path / "held_out")).rows) == len(images)
+    assert len(DatasetPairs(str(tmp_path / "held_out"), "validation").rows) == 1
     item = pairs[0]
     assert torch.equal(of_splits[0]["clean"], item["clean"])
     assert item["degradation"] == "low_light"

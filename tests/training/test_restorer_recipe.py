@@ -223,9 +223,9 @@ def test_two_processes_give_the_weights_of_one_and_resume(photo_folder: Path, tm
     assert (stopped / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
 
 
-def test_a_run_with_former_settings_is_not_resumed(photo_folder: Path, tmp_path: Path) -> None:
+def test_a_run_with_unknown_settings_is_not_resumed(photo_folder: Path, tmp_path: Path) -> None:
     run(tiny_config(photo_folder, tmp_path, max_steps=2))
     settings = tmp_path / "config.yaml"
     settings.write_text(settings.read_text().replace("data: []", "pairs: []"))
-    with pytest.raises(InputError, match=r"unknown settings: pairs\..*start it anew"):
+    with pytest.raises(InputError, match="unknown settings: pairs"):
         run(tiny_config(photo_folder, tmp_path, resume=True))

@@ -119,10 +119,10 @@ def measure(
         str | None, typer.Option("--degradation", "-d", help="Of all pairs. [default: the folder of that name tells]")
     ] = None,
     mode: PriorMode = Mode.PAPER,
-    original_size: Annotated[
+    resize_to_256: Annotated[
         bool,
         typer.Option(
-            "--original-size",
+            "--resize-to-256",
             help="Resize each pair to 256 x 256 pixels before it is measured, as the original program of the authors "
             "does. By default pairs are measured at their own size.",
         ),
@@ -147,7 +147,7 @@ def measure(
 
     found = _find_pairs(pairs, degradation)
     failures: list[str] = []
-    measured = measure_pairs(found if pairs.is_file() else _readable(found, failures), original_size)
+    measured = measure_pairs(found if pairs.is_file() else _readable(found, failures), resize_to_256)
     if found and len(failures) == len(found):
         raise ImageError("\n".join([f"None of the {len(found)} pairs in {pairs} could be used:", *failures]))
     known = SeverityPrior.from_severities(*measured, mode=mode.value)

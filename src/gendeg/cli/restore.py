@@ -36,7 +36,7 @@ def restore(
     overlap: Annotated[
         int | None, typer.Option(help="Pixels that neighbouring tiles share. [default: enough to blend without seams]")
     ] = None,
-    dtype: Annotated[
+    precision: Annotated[
         Precision, typer.Option(help="Precision to work in; half of it takes half the memory.")
     ] = Precision.float32,
     device: Device = None,
@@ -69,7 +69,7 @@ def restore(
     from gendeg.models.tiling import OVERLAP
 
     overlap = OVERLAP if overlap is None else overlap
-    settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "dtype": dtype.value}
+    settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "precision": precision.value}
     order = RestoreOrder(output, overwrite, device, settings)
     if is_single_file(photo, output):
         restore_photo(photo, order)

@@ -25,7 +25,7 @@ class RestoreOrder:
         output: an image file, or a folder.
         overwrite: make again what exists.
         device: see `gendeg.models.loading.to_device`.
-        settings: `model`, `tile`, `overlap`, `dtype`; they are recorded beside each image.
+        settings: `model`, `tile`, `overlap`, `precision`; they are recorded beside each image.
     """
 
     output: Path
@@ -103,4 +103,4 @@ def load_restorer(order: RestoreOrder) -> Restorer:
     quiet_libraries()
     restorer = AutoRestorer.from_pretrained(find_model(order.settings["model"]))
     check_tiles(order.settings["tile"], order.settings["overlap"], restorer.tile_alignment)
-    return to_device(restorer, order.device).to(getattr(torch, order.settings["dtype"]))
+    return to_device(restorer, order.device).to(getattr(torch, order.settings["precision"]))

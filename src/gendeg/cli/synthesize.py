@@ -84,7 +84,7 @@ def synthesize(
         Literal["pipeline", "simulator"],
         typer.Option(help="The generator, or physical models.", rich_help_panel=HOW),
     ] = "pipeline",
-    checkpoint: Annotated[
+    model: Annotated[
         str, typer.Option(help="Packaged checkpoint, pipeline folder, or name on the hub.", rich_help_panel=HOW)
     ] = "gendeg-tiny",
     alignment: Annotated[
@@ -194,7 +194,7 @@ def synthesize(
     )
     made_by = BackendConfig(
         name=backend,
-        checkpoint=checkpoint,
+        checkpoint=model,
         alignment=alignment,
         calibrate=calibrate,
         resolution=resolution,

@@ -1,5 +1,6 @@
 """Pairs from `datasets` data sets, from the hub or from disk."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,19 @@ class PairDataset:
     """The rows of a `datasets` data set that belong to a split.
 
     Args:
-        name: name on the hub, or folder that `load_dataset` or `load_from_disk` reads. Of several splits, `train` is
-            read. It needs the images `degraded` and `clean` (or `target`, as GenDS calls it), and `degradation`: a
-            name such as `"rain+haze"`, or a class label. It may have `caption`; `mixture`, which then names all
-            degradations of a row; and `scene_id`.
-        split: `"train"` or `"validation"`: one scene in 20 (see `gendeg.data.split`), or one row in 20 where there is
-            no `scene_id`.
+        name: name on the hub, or folder that `load_dataset` or `load_from_disk` reads. It needs the images `degraded`
+            and `clean` (or `target`, as GenDS calls it), and `degradation`: a name such as `"rain+haze"`, or a class
+            label. It may have `caption`; `mixture`, which then names all degradations of a row; and `scene_id`.
+        split: `"train"` or `"validation"`. A data set without a split `validation` of its own has one scene in 20 of
+            `train` held out (see `gendeg.data.split`), or one row in 20 where there is no `scene_id`.
 
     Raises:
         InputError: a column is missing, or no row belongs to the split.
     """
 
     def __init__(self, name: str, split: str):
-        self.rows = load_rows(name)
+        published = "validation" in split_names(name)
+        self.rows = load_rows(name, split if published else "train")
         columns = self.rows.column_names
         missing = [column for column in COLUMNS if column not in columns]
         missing += [] if set(CLEAN_COLUMNS) & set(columns) else [" or ".join(CLEAN_COLUMNS)]
@@ -45,9 +46,12 @@ class PairDataset:
             )
         self.clean_column = next(column for column in CLEAN_COLUMNS if column in columns)
         scenes = self.rows["scene_id"] if "scene_id" in columns else range(len(self.rows))
-        self.numbers = [number for number, scene in enumerate(scenes) if split_of(str(scene)) == split]
+        self.numbers = [n for n, scene in enumerate(scenes) if published or split_of(str(scene)) == split]
         if not self.numbers:
-            raise InputError(f"None of the {len(self.rows)} rows of {name} belongs to the {split} split.")
+            raise InputError(
+                f"None of the {len(self.rows)} rows of {name} belongs to the {split} split; of a data set without a "
+                "split `validation` of its own one scene in 20 is held out. Use a larger one."
+            )
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -78,15 +82,29 @@ def is_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (_SEVERAL_SPLITS, _ONE_SPLIT))
 
 
-def load_rows(name: str) -> Any:
-    """A map-style data set from the hub or from disk; of several splits, `train`."""
+def split_names(name: str) -> list[str]:
+    """The splits of a data set on the hub or on disk."""
     import datasets  # slow
 
     folder = Path(name)
     if (folder / _SEVERAL_SPLITS).is_file():
-        return datasets.load_from_disk(str(folder / "train"))
+        return list(json.loads((folder / _SEVERAL_SPLITS).read_text())["splits"])
+    if is_saved(folder):
+        return ["train"]
+    if folder.is_dir() and holds_gends(folder):
+        return datasets.get_dataset_split_names(GENDS, data_dir=name)
+    return datasets.get_dataset_split_names(name)
+
+
+def load_rows(name: str, split: str = "train") -> Any:
+    """A split of a data set on the hub or on disk, map-style; all of one that was saved without splits."""
+    import datasets  # slow
+
+    folder = Path(name)
+    if (folder / _SEVERAL_SPLITS).is_file():
+        return datasets.load_from_disk(str(folder / split))
     if is_saved(folder):
         return datasets.load_from_disk(name)
     if folder.is_dir() and holds_gends(folder):
-        return datasets.load_dataset(GENDS, data_dir=name, split="train")
-    return datasets.load_dataset(name, split="train")
+        return datasets.load_dataset(GENDS, data_dir=name, split=split)
+    return datasets.load_dataset(name, split=split)

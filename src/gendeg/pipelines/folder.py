@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from gendeg.checkpoints import describe_misfits
+from gendeg.checkpoints import HUB_NAME, describe_misfits, packaged_checkpoints
 from gendeg.errors import CheckpointError
 
 INDEX = "model_index.json"
@@ -17,6 +18,20 @@ PIPELINE = "GenDegPipeline"
 
 _REQUIRED = ("vae", "text_encoder", "tokenizer", "unet", "conditioner", "scheduler")
 _CONFIGS = {"tokenizer": "tokenizer_config.json", "scheduler": "scheduler_config.json"}  # they have no weights
+
+
+def check_source(source: str | os.PathLike[str]) -> None:
+    """Refuse what is neither there nor a name on the hub.
+
+    Raises:
+        CheckpointError: so it is; of a packaged checkpoint the message says how it is named.
+    """
+    if not os.path.exists(source) and not HUB_NAME.fullmatch(str(source)):
+        packaged = ", ".join(packaged_checkpoints()) or "none"
+        raise CheckpointError(
+            f"No pipeline at {source}: give a folder, or a name on the hub (owner/name). For the packaged ones "
+            f"({packaged}) give gendeg.checkpoint(name)."
+        )
 
 
 def check_folder(folder: Path, options: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from gendeg.output import OUTPUT_TYPES, GenDegOutput
 from gendeg.pipelines.alignment import choose_alignment
 from gendeg.pipelines.denoising import Conditions, StepCallback, check_callback, denoise
 from gendeg.pipelines.finishing import finish, finish_latents
-from gendeg.pipelines.folder import check_folder
+from gendeg.pipelines.folder import check_folder, check_source
 from gendeg.pipelines.guidance import branch_weights
 from gendeg.pipelines.latents import degraded_latents
 from gendeg.pipelines.prepared import Photos, PreparedImage, group_by_size, prepare_photos
@@ -104,6 +104,7 @@ class GenDegPipeline(DiffusionPipeline):
             InputError: not a folder's or hub's name at all.
         """
         check_path("name_or_path", name_or_path)
+        check_source(name_or_path)
         try:
             folder = name_or_path if os.path.exists(name_or_path) else cls.download(name_or_path, **kwargs)
             check_folder(Path(folder), kwargs)

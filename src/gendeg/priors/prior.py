@@ -94,7 +94,7 @@ class SeverityPrior:
         weights: Mapping[str, float] | None = None,
         mode: str = "paper",
         random_fraction: float = RANDOM_FRACTION,
-        original_size: bool = False,
+        resize_to_256: bool = False,
     ) -> "SeverityPrior":
         """Measure the prior of any paired data.
 
@@ -106,12 +106,12 @@ class SeverityPrior:
                 mappings with `mu`, `sigma` and `degradation`; their images are not read.
             weights: how often each source set is drawn from, by name; 1 for those left out.
             mode, random_fraction: see the class. `"official"` also pools sigma over the sets of a degradation.
-            original_size: measure at 256 x 256 pixels as the authors do, see `measure_severity`.
+            resize_to_256: measure at 256 x 256 pixels as the authors do, see `measure_severity`.
 
         Raises:
-            InputError: no pair, one that cannot be read, or `original_size` for pairs that are measured already.
+            InputError: no pair, one that cannot be read, or `resize_to_256` for pairs that are measured already.
         """
-        mu, sigma, names, datasets = measure_pairs(pairs, original_size)
+        mu, sigma, names, datasets = measure_pairs(pairs, resize_to_256)
         return cls.from_severities(
             mu, sigma, names, datasets, weights=weights, mode=mode, random_fraction=random_fraction
         )

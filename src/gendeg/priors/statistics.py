@@ -37,20 +37,20 @@ class MeasuredPair(Protocol):
         """Its sigma."""
 
 
-def measure_pairs(pairs: Iterable[Any], original_size: bool) -> tuple[list[float], list[float], list[Any], list[str]]:
+def measure_pairs(pairs: Iterable[Any], resize_to_256: bool) -> tuple[list[float], list[float], list[Any], list[str]]:
     """mu, sigma, degradation and source set of each pair; see `SeverityPrior.from_pairs` for what a pair may be.
 
     Raises:
-        InputError: an item that is no pair, or `original_size` for one whose severity is known.
+        InputError: an item that is no pair, or `resize_to_256` for one whose severity is known.
     """
     if not isinstance(pairs, Iterable):
         raise InputError(f"pairs={pairs!r}; give an iterable of pairs, e.g. [(clean, degraded, 'haze'), ...].")
     rows = []
     for index, pair in enumerate(pairs):
         known = _known_severity(index, pair)
-        if known and original_size:
-            raise InputError(f"Pair {index} comes with its mu and sigma; original_size is for pairs of images.")
-        rows.append(known or _measure(index, pair, original_size))
+        if known and resize_to_256:
+            raise InputError(f"Pair {index} comes with its mu and sigma; resize_to_256 is for pairs of images.")
+        rows.append(known or _measure(index, pair, resize_to_256))
     mu, sigma, degradations, datasets = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [])
     return mu, sigma, degradations, datasets
 
@@ -64,9 +64,9 @@ def _known_severity(index: int, pair: Any) -> Row | None:
     return None
 
 
-def _measure(index: int, pair: Any, original_size: bool) -> Row:
+def _measure(index: int, pair: Any, resize_to_256: bool) -> Row:
     clean, degraded, degradation, dataset = _unpack(index, pair)
-    severity = measure_severity(clean, degraded, original_size=original_size)
+    severity = measure_severity(clean, degraded, resize_to_256=resize_to_256)
     return float(severity.mu), float(severity.sigma), degradation, dataset
 
 

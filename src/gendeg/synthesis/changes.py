@@ -17,6 +17,7 @@ _OPTIONS = {  # of the command line, where they are not called as the setting is
     "degradations": "--degradation",
     "thresholds": "--threshold",
     "captioner": "--captions",
+    "checkpoint": "--model",
     "num_inference_steps": "--steps",
 }
 
@@ -47,7 +48,7 @@ def _describe(name: str, found: Any, given: Any) -> list[str]:
     option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
     if not (isinstance(found, dict) and isinstance(given, dict)):
         return [f"{option} was {_say(found)}, now {_say(given)}"]
-    keys = [key for key in {**found, **given} if found.get(key) != given.get(key)]
+    keys = [key for key in given if key in found and found[key] != given[key]]  # others left with their degradation
     return [f"{option} {key} was {_say(found.get(key))}, now {_say(given.get(key))}" for key in keys]
 
 

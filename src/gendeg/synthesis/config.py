@@ -19,13 +19,13 @@ ALL = tuple(Degradation)
 
 @dataclass(frozen=True)
 class PlanConfig:
-    """What is planned, and how it is judged and stored. See `gendeg.synthesis.generate` for how it is made.
+    """What is planned, and how it is judged and stored. How it is made: `gendeg.synthesis.backends.BackendConfig`.
 
     Attributes:
         seed: of everything that is drawn.
         mode: how the 1-in-20 random severities are drawn, `"paper"` or `"official"` (see `SeverityPrior`).
         prior: file of a severity prior of your own; None for the published one.
-        degradations: those wanted; a scene gets the ones of them that its source set does not have.
+        degradations: those wanted, by name or alias; a scene gets the ones of them that its source set does not have.
         variants: rows for each scene and degradation, each with its own severity and noise.
         validation_share: share of the scenes held out for validation, in [0, 1).
         rows_per_shard: planned rows in one shard: what one worker makes at a time, and what a killed one loses.
@@ -51,6 +51,7 @@ class PlanConfig:
     thresholds: Mapping[Degradation, Thresholds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "degradations", tuple(map(Degradation, self.degradations)))
         _check_choice("mode", self.mode, MODES)
         _check_choice("image_format", self.image_format, IMAGE_FORMATS)
         for name in ("variants", "rows_per_shard", "attempts"):

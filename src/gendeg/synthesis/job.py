@@ -52,8 +52,8 @@ def make_shard(job: Job, shard: Shard, backend: Backend, report: Report) -> Shar
 def one_thread() -> Iterator[None]:
     """Let torch compute on one CPU thread.
 
-    Sums depend on how they are shared among threads, in their last digits; with one thread, every machine and every
-    number of workers makes the same bytes.
+    Sums depend on how they are shared among threads, in their last digits; with one thread, every number
+    of workers, and every machine of the same kind, makes the same bytes.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -55,7 +55,8 @@ class RandomDegradation:
     `generator` of the loader, repeats them all.
 
     Args:
-        degradations: names of those wanted; all six by default. One that stands here twice is drawn twice as often.
+        degradations: names of those wanted, one by one: mixtures come from source sets that are some. All six by
+            default. One that stands here twice is drawn twice as often.
         prior: where severities are drawn from; None for `SeverityPrior.published()`, whose mode `"official"` makes the
             random draws as the authors' program does.
         backend: `"simulator"`: physical models, on the image's own device, in any number of workers. Or a

@@ -61,7 +61,7 @@ def synthesize(
     captioner: CaptionerConfig | None = None,
     engine: str = "local",
     workers: int = 1,
-    begin: Callable[[Progress], Report],
+    begin: Callable[[Progress], Report] | None = None,
 ) -> Manifest | None:
     """Make a data set, or go on with one.
 
@@ -74,7 +74,7 @@ def synthesize(
         engine: `"local"`: this machine, or all processes that `accelerate launch` or `torchrun` started; `"ray"`: a
             cluster.
         workers: processes for each of those; each computes on one CPU thread, or shares a GPU.
-        begin: called once before the work starts; what it returns is called with every progress.
+        begin: called once before the work starts; what it returns is called with every progress. None: nobody is told.
 
     Returns:
         The manifest of the finished data set; None in all processes but the leading one.
@@ -104,7 +104,8 @@ def synthesize(
         missing = folder.missing()
         ranks.wait()  # before anybody writes, so that all see the same shards missing
         share = missing[ranks.index :: ranks.count]
-        report = begin(Progress(index, len(plan), _count(missing), _count(share), ranks.leads))
+        progress = Progress(index, len(plan), _count(missing), _count(share), ranks.leads)
+        report = begin(progress) if begin else _tell_nobody
         _make_shards(Job(plan, source, backend, output), share, engine, workers, made_by, report)
         ranks.wait()
         return folder.finalise() if ranks.leads else None
@@ -126,6 +127,10 @@ def _index(source: PhotoSource, output: Path, captioner: CaptionerConfig | None)
     if captioner is None:
         return index
     return replace(index, scenes=caption_scenes(index.scenes, source, captioner, output))
+
+
+def _tell_nobody(decided: int, accepted: int) -> None:
+    """A `Report` without a reader."""
 
 
 def _list_problems(problems: Mapping[str, str], path: Path) -> None:

@@ -15,12 +15,6 @@ from gendeg.files import whole_file
 
 C = TypeVar("C", bound="TrainingConfig")
 
-FORMER = {"pairs", "datasets", "pair_share", "dataset_share"}
-FORMER_HINT = (
-    " Pairs and data sets are given together now, as `data`, mixed by `data_share` and `data_weights`. A run that was "
-    "started the former way cannot be resumed: start it anew, or resume it with the version that it was started with."
-)
-
 _NO_PART_OF_RESULT = {
     "output_dir", "resume", "num_workers", "checkpoint_every", "keep_checkpoints", "validate_every", "validation_count",
     "log_every", "tracker", "push_to_hub", "hub_model_id",
@@ -127,8 +121,7 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
         parser.set_defaults(**read_settings(config_class, Path(chosen)))
     config, _, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     if unknown:
-        names = [word.removeprefix("--").replace("-", "_") for word in unknown]
-        raise InputError(f"Unknown options: {' '.join(unknown)}. --help lists the known ones.{_hint(names)}")
+        raise InputError(f"Unknown options: {' '.join(unknown)}. --help lists the known ones.")
     return config
 
 
@@ -150,13 +143,9 @@ def read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, A
     unknown = sorted(set(settings) - set(known))
     if unknown:
         known_names = ", ".join(known)
-        raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {known_names}.{_hint(unknown)}")
+        raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {known_names}.")
     lists = [name for name, value in asdict(config_class()).items() if isinstance(value, list)]
     for name in set(lists) & set(settings):
         if not isinstance(settings[name], list):
             raise InputError(f"{path}: {name} is a list; write `{name}: [{settings[name]}]`.")
     return settings
-
-
-def _hint(names: Sequence[str]) -> str:
-    return FORMER_HINT if FORMER & set(names) else ""

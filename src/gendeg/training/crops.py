@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from gendeg.training.entries import entry_label, open_entry
-from gendeg.training.pairs import CROP, Canvases, PairSource, Rng, SimulatedPairs, same_square
+from gendeg.training.pairs import CanvasCrops, Pair, PairSource, Rng, SimulatedPairs, same_square
 from gendeg.training.recipe import Items
 from gendeg.training.restorer_config import RestorerConfig
 from gendeg.training.sources import VALIDATION_SEED, mixed_pairs, require_sources
@@ -16,50 +15,26 @@ from gendeg.training.sources import VALIDATION_SEED, mixed_pairs, require_source
 CLEAN = "clean"
 
 
-class RestorationCrops(Dataset[dict[str, Any]]):
-    """Training crops with a virtual index: item `i` depends on `seed` and `i` alone, like those of `TrainingPairs`.
+class RestorationCrops(CanvasCrops):
+    """What restorers train on: crops turned by any right angle, some of them clean already.
 
-    The crops are cut out of `Canvases` and turned. Items hold `clean` and `degraded`, float32 (3, size, size) in
-    [0, 1]; `degradation`, e.g. `"rain+haze"` or `"clean"`; and `index`.
+    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `degradation`, e.g. `"rain+haze"` or
+    `"clean"`; and `index`.
 
     Args:
-        source: where pairs come from.
-        size: side of the square crops, in pixels.
-        canvas: largest side of the canvas, in pixels; at least `size`.
-        crops_per_pair: crops from one canvas; they have neighbouring indices.
         clean_share: share of items whose degraded image is the clean one, so that clean photos are left alone.
-        seed: another seed is another data set.
-        length: number of items that the data set claims to have.
+        *args, **settings: of `CanvasCrops`.
     """
 
-    def __init__(
-        self,
-        source: PairSource,
-        size: int,
-        canvas: int,
-        *,
-        crops_per_pair: int = 1,
-        clean_share: float = 0.0,
-        seed: int = 0,
-        length: int = 2**31,
-    ):
-        self.canvases = Canvases(source, size, canvas, seed)
-        self.size = size
-        self.crops_per_pair = crops_per_pair
+    def __init__(self, *args: Any, clean_share: float = 0.0, **settings: Any):
+        super().__init__(*args, **settings)
         self.clean_share = clean_share
-        self.seed = seed
-        self.length = length
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        pair = self.canvases[index // self.crops_per_pair]
-        rng = np.random.default_rng([self.seed, index, CROP])
+    def cut(self, rng: Rng, pair: Pair) -> dict[str, Any]:
+        """A view of the canvas."""
         is_clean = rng.random() < self.clean_share
         clean, degraded = random_views(rng, [pair.clean, pair.clean if is_clean else pair.degraded], self.size)
-        name = CLEAN if is_clean else "+".join(pair.mixture)
-        return {"clean": clean, "degraded": degraded, "degradation": name, "index": index}
+        return {"clean": clean, "degraded": degraded, "degradation": CLEAN if is_clean else "+".join(pair.mixture)}
 
 
 def random_views(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:

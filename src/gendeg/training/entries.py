@@ -32,8 +32,9 @@ _PAIR_COLUMN = "degraded_file_name"  # one that names a second file in each row,
 def open_entry(name: str, split: str = "train", *, balanced: bool = False) -> PairSource:
     """The pairs of one entry of `data`.
 
-    Of each kind, one scene or image in 20 is held out (see `gendeg.data.split`). Only the published split `train` is
-    read, of folders of pairs too (see `gendeg.data.layouts.plain`).
+    Of each kind, one scene or image in 20 is held out (see `gendeg.data.split`), unless a data set has a split
+    `validation` of its own. Published test splits are not read, of folders of pairs neither (see
+    `gendeg.data.layouts.plain`).
 
     Args:
         name: a folder of pairs; an index of pairs, or its folder; the folder or hub name of a data set.

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from gendeg.errors import InputError, MissingExtraError, TrainingError
+from gendeg.progress import progress_bar
 from gendeg.training.card import TRACKER_FOLDER, push_result, write_model_card
 from gendeg.training.checkpointing import (
     BEST,
@@ -137,7 +138,7 @@ class _Run:
         self._begin()
         loader = make_loader(dataset, self._remaining_batches(), config.num_workers)
         shows_bar = self.accelerator.is_local_main_process
-        bar = tqdm(total=config.max_steps, initial=self.progress.step, disable=not shows_bar, mininterval=5)
+        bar = progress_bar(config.max_steps, "step", shown=shows_bar, initial=self.progress.step)
         self.model.train()
         with stop_signals() as received:
             for batch in loader:
@@ -250,7 +251,9 @@ class _Run:
         step = self.progress.step
         numbers = self.recipe.report(self.items, results, self.folder / "validation", step)
         self.accelerator.log(numbers, step=step)
-        logger.warning("Step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+        overall = {name: value for name, value in numbers.items() if "/" not in name}
+        shown = overall or numbers  # those of groups stand in the model card
+        logger.warning("Step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
         score = self.recipe.score(numbers)
         if score is not None and score > best_score(self.folder / BEST):
             self._save_result(self.folder / BEST, numbers)

@@ -1,8 +1,11 @@
 """Endless training pairs: item i is a pure function of (seed, i), whatever process or worker makes it."""
 
-from collections.abc import Sequence
+import functools
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +16,18 @@ from gendeg.data.hub import PairDataset
 from gendeg.data.paired import PairPaths
 from gendeg.data.photos import PhotoReader, list_photos, random_crop, random_crops
 from gendeg.degradations import Degradation, Mixture, build_prompt
-from gendeg.errors import InputError
+from gendeg.errors import ImageError, InputError
 from gendeg.priors import SeverityPrior
 from gendeg.severity import tensor_severity
 from gendeg.simulators import simulate_batch
 
 Rng = np.random.Generator
+S = TypeVar("S")
+
+logger = logging.getLogger(__name__)
+
 CANVAS, CROP = 0, 1  # streams of random numbers
+DRAWS = 20  # where all these meet unusable images there is hardly another
 
 MIXTURES: tuple[Mixture, ...] = ((Degradation.RAIN, Degradation.HAZE), (Degradation.SNOW, Degradation.HAZE))
 DESCRIPTIONS = tuple(
@@ -46,6 +54,26 @@ class PairSource(Protocol):
 
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a pair of square crops of `size` pixels."""
+
+
+def skip_unusable(draw: Callable[[S, Rng, int], Pair]) -> Callable[[S, Rng, int], Pair]:
+    """Let a source draw again where it meets an image that cannot be used, which is named once in the log."""
+
+    @functools.wraps(draw)
+    def draw_usable(source: S, rng: Rng, size: int) -> Pair:
+        for _ in range(DRAWS - 1):
+            try:
+                return draw(source, rng, size)
+            except ImageError as error:
+                _warn_once(f"Left out of training: {error}")
+        return draw(source, rng, size)
+
+    return draw_usable
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    logger.warning(message)
 
 
 class SimulatedPairs:
@@ -79,6 +107,7 @@ class SimulatedPairs:
         self.read = PhotoReader()
         self.prior = SeverityPrior.published()
 
+    @skip_unusable
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a photo, a degradation and a severity, and simulate it on a crop."""
         clean = random_crop(rng, self.read(self.photos[rng.integers(len(self.photos))]), size)
@@ -117,6 +146,7 @@ class FilePairs:
         self.groups = _groups([pair.mixture for pair in self.pairs], balanced)
         self.read = PhotoReader()
 
+    @skip_unusable
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a pair and cut the same window out of both images."""
         paths = self.pairs[_draw_from(rng, self.groups)]
@@ -137,6 +167,7 @@ class DatasetPairs:
         self.rows = PairDataset(name, split)
         self.groups = _groups(self.rows.mixtures(), True) if balanced else [range(len(self.rows))]
 
+    @skip_unusable
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a row and cut the same window out of both images."""
         clean, degraded, mixture, caption = self.rows[_draw_from(rng, self.groups)]
@@ -181,55 +212,20 @@ class MixedPairs:
         return self.sources[rng.choice(len(self.sources), p=self.probabilities)].draw(rng, size)
 
 
-class Canvases:
-    """Pairs as squares whose side is uniform between `size` and `canvas`; pair `i` depends on `seed` and `i` alone.
-
-    Degradations have a size: flakes, streaks, drops, depth and blur scale with the picture that a simulator is given.
-    So a pair is drawn about as large as the photos of later use, and crops are cut out of it, several of one canvas,
-    since simulating costs more than cropping.
-
-    Args:
-        source: where pairs come from.
-        size: side of the crops and smallest side of a canvas, in pixels.
-        canvas: largest side of a canvas, in pixels; at least `size`.
-        seed: another seed is another data set.
-    """
-
-    def __init__(self, source: PairSource, size: int, canvas: int, seed: int):
-        self.source = source
-        self.sides = (size, canvas)
-        self.seed = seed
-        self._latest: tuple[int, Pair] | None = None
-
-    def __getitem__(self, number: int) -> Pair:
-        """Pair `number`; the latest one is remembered, for its other crops."""
-        if self._latest is None or self._latest[0] != number:
-            rng = np.random.default_rng([self.seed, number, CANVAS])
-            side = int(rng.integers(*self.sides, endpoint=True))
-            self._latest = (number, self.source.draw(rng, side))
-        return self._latest[1]
-
-
-def same_square(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:
-    """A random square of `size` pixels, the same of several images (C, H, W) of one size."""
-    height, width = images[0].shape[-2:]
-    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
-    return [image[:, top : top + size, left : left + size].contiguous() for image in images]
-
-
-class TrainingPairs(Dataset[dict[str, Any]]):
-    """Training pairs with a virtual index: item `i` depends on `seed` and `i` alone.
+class CanvasCrops(Dataset[dict[str, Any]], ABC):
+    """Crops of pairs, with a virtual index: item `i` depends on `seed` and `i` alone.
 
     So a run resumes by starting at another index, and any number of processes and workers makes the same global
     batches.
 
-    The crops are cut out of `Canvases`. Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `mu` and
-    `sigma`, measured on the crop; `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
+    Degradations have a size: flakes, streaks, drops, depth and blur scale with the picture that a simulator is given.
+    So a pair is drawn as a square canvas whose side is uniform between `size` and `canvas`, about as large as the
+    photos of later use, and crops are cut out of it, several of one canvas, since simulating costs more than cropping.
 
     Args:
         source: where pairs come from.
         size: side of the square crops, in pixels.
-        canvas: largest side of the canvas, in pixels; by default `size`.
+        canvas: largest side of the canvas, in pixels; by default `size`, else larger.
         crops_per_pair: crops from one canvas; they have neighbouring indices.
         seed: another seed is another data set.
         length: number of items that the data set claims to have.
@@ -245,18 +241,50 @@ class TrainingPairs(Dataset[dict[str, Any]]):
         seed: int = 0,
         length: int = 2**31,
     ):
-        self.canvases = Canvases(source, size, canvas or size, seed)
+        self.source = source
         self.size = size
+        self.canvas = canvas or size
         self.crops_per_pair = crops_per_pair
         self.seed = seed
         self.length = length
+        self._latest: tuple[int, Pair] | None = None
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        pair = self.canvases[index // self.crops_per_pair]
-        rng = np.random.default_rng([self.seed, index, CROP])
+        pair = self.draw_canvas(index // self.crops_per_pair)
+        return {**self.cut(np.random.default_rng([self.seed, index, CROP]), pair), "index": index}
+
+    def draw_canvas(self, number: int) -> Pair:
+        """Pair `number`; the latest one is remembered, for its other crops."""
+        if self._latest is None or self._latest[0] != number:
+            rng = np.random.default_rng([self.seed, number, CANVAS])
+            side = int(rng.integers(self.size, self.canvas, endpoint=True))
+            self._latest = (number, self.source.draw(rng, side))
+        return self._latest[1]
+
+    @abstractmethod
+    def cut(self, rng: Rng, pair: Pair) -> dict[str, Any]:
+        """An item, but for its index, out of a canvas."""
+
+
+def same_square(rng: Rng, images: Sequence[Tensor], size: int) -> list[Tensor]:
+    """A random square of `size` pixels, the same of several images (C, H, W) of one size."""
+    height, width = images[0].shape[-2:]
+    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+    return [image[:, top : top + size, left : left + size].contiguous() for image in images]
+
+
+class TrainingPairs(CanvasCrops):
+    """What generators, autoencoders and structure correction train on.
+
+    Items hold `clean` and `degraded`, float32 (3, size, size) in [0, 1]; `mu` and `sigma`, measured on the crop;
+    `prompt`; `degradation`, e.g. `"haze"` or `"rain+haze"`; and `index`.
+    """
+
+    def cut(self, rng: Rng, pair: Pair) -> dict[str, Any]:
+        """A crop as it lies in the canvas: rain falls downwards."""
         clean, degraded = same_square(rng, [pair.clean, pair.degraded], self.size)
         description = pair.description or _draw_description(rng)
         mu, sigma = tensor_severity(clean[None], degraded[None])
@@ -267,7 +295,6 @@ class TrainingPairs(Dataset[dict[str, Any]]):
             "sigma": sigma[0],
             "prompt": build_prompt(description, pair.mixture),
             "degradation": "+".join(pair.mixture),
-            "index": index,
         }
 
 

@@ -8,7 +8,7 @@ from gendeg.training.config import TrainingConfig
 from gendeg.training.entries import open_entry
 from gendeg.training.pairs import MixedPairs, PairSource, SimulatedPairs, TrainingPairs
 
-VALIDATION_SEED = 2**20  # validation items differ from every training item, whatever the training seed
+VALIDATION_SEED = 2**32  # beyond the seeds of trainings: validation items differ from every training item
 
 
 def training_pairs(config: TrainingConfig) -> TrainingPairs:
