@@ -1,10 +1,10 @@
-"""Enlarge the generator of a tiny pipeline without changing what it computes; the next stage of training uses the rest.
+"""Enlarge the UNet of a tiny pipeline without changing what it computes; the next stage of training uses the rest.
 
     python examples/grow_tiny_pipeline.py --pipeline runs/gendeg-tiny/generator --output runs/gendeg-tiny/grown
 
 New are residual blocks at full latent resolution, where flakes and drops are made (one on the way down, one on the way
 up, each the identity at first), and a path by which text and severity reach every block along with the noise level
-(zero at first). Like Net2Net (arXiv 1511.05641).
+(zero at first). Like Net2Net (arXiv 1511.05641). The native area of the pipeline becomes 384 x 384.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def main(
 def grow(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     """The larger network, which computes the same."""
     if unet.config.layers_per_block != 1:
-        raise typer.BadParameter("Its UNet has more than one residual block per resolution already.")
+        raise typer.BadParameter("Its UNet has been enlarged already: layers_per_block is not 1.")
     settings = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     grown = UNet2DConditionModel(
         **settings

@@ -17,8 +17,8 @@ import matplotlib
 import skimage.data
 import sklearn.datasets
 import typer
-from tqdm import tqdm
 
+from gendeg.progress import progress_bar
 from gendeg.synthesis.backends import BackendConfig
 from gendeg.synthesis.card import write_card
 from gendeg.synthesis.config import PlanConfig
@@ -102,7 +102,7 @@ def credits() -> str:
 
 def begin(progress: Progress) -> Report:
     """Show a bar."""
-    bar = tqdm(total=progress.share, unit="row")
+    bar = progress_bar(progress.share, "row")
     return lambda decided, accepted: bar.update(decided) and None
 
 
@@ -118,7 +118,7 @@ def replace_folder(new: Path, output: Path) -> None:
 
 def main(
     output: Annotated[Path, typer.Option(help="Folder of the set; an older one is replaced.")] = OUTPUT,
-    checkpoint: Annotated[str, typer.Option(help="As in gendeg synthesize.")] = "gendeg-tiny",
+    model: Annotated[str, typer.Option(help="As in gendeg synthesize.")] = "gendeg-tiny",
     short_side: Annotated[int, typer.Option(help="Of the images, in pixels.")] = 160,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 3,
 ) -> None:
@@ -128,7 +128,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as scratch:
         table, folder = Path(scratch) / "photos.jsonl", Path(scratch) / "gends"
         write_table(table)
-        synthesize(open_source(str(table)), folder, config, BackendConfig(checkpoint=checkpoint), begin=begin)
+        synthesize(open_source(str(table)), folder, config, BackendConfig(checkpoint=model), begin=begin)
         write_card(folder, license=LICENSE, title=TITLE, credits=credits())
         for path in folder.glob(".*"):  # lock and notes, which are of use to a running factory only
             path.unlink()

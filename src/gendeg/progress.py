@@ -1,11 +1,11 @@
-"""Progress of long work: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work: a bar on a terminal, an update now and then in a log."""
 
 import sys
 from typing import Any
 
 from tqdm import tqdm
 
-SECONDS = 30  # between two lines in a log; shorter work says nothing there
+SECONDS = 30  # between two updates in a log; shorter work says nothing there
 
 
 def progress_bar(total: int, unit: str, *, shown: bool = True, **settings: Any) -> "tqdm[Any]":
@@ -18,4 +18,6 @@ def progress_bar(total: int, unit: str, *, shown: bool = True, **settings: Any) 
         **settings: of `tqdm`.
     """
     interval, delay = (0.1, 0) if sys.stderr.isatty() else (SECONDS, SECONDS)
-    return tqdm(total=total, unit=unit, disable=not shown, mininterval=interval, delay=delay, **settings)
+    return tqdm(
+        total=total, unit=unit, disable=not shown, mininterval=interval, maxinterval=10 + delay, delay=delay, **settings
+    )

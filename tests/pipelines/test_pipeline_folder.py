@@ -131,6 +131,11 @@ def test_a_component_that_is_given_need_not_be_there(folder, tiny_pipeline):
     assert GenDegPipeline.from_pretrained(folder, unet=tiny_pipeline.unet).unet is tiny_pipeline.unet
 
 
+def test_a_packaged_checkpoint_is_named_otherwise():
+    with pytest.raises(CheckpointError, match=r"No pipeline at gendeg-tiny: .*gendeg\.checkpoint\(name\)"):
+        GenDegPipeline.from_pretrained("gendeg-tiny")
+
+
 def test_what_is_neither_a_folder_nor_on_the_hub():
     with pytest.raises(CheckpointError, match="Cannot load a GenDegPipeline from no/where: "):
         GenDegPipeline.from_pretrained("no/where")

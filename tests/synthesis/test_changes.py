@@ -37,6 +37,7 @@ def test_photos_and_captions(make_scenes):
     [
         ({"validation_share": 0.1}, "--validation-share was 0.05, now 0.1"),
         ({"short_side": 176}, "--short-side was not given, now 176"),
+        ({"degradations": ("fog",)}, f"--degradation was {', '.join(Degradation)}, now haze"),
         ({"thresholds": {Degradation.SNOW: Thresholds(0.0, 0.9)}}, "--threshold snow was 0.0012, 0.3902, now 0.0, 0.9"),
     ],
 )
@@ -48,7 +49,9 @@ def test_settings_are_called_as_their_options(make_scenes, settings, text):
 def test_another_backend(tiny_settings):
     simulator = load_backend(BackendConfig(name="simulator")).to_json()
     assert describe_changes(tiny_settings, simulator) == ["--backend was pipeline, now simulator"]
-    assert describe_changes(tiny_settings, tiny_settings | {"num_inference_steps": 3, "calibrate": True}) == [
+    others = {"num_inference_steps": 3, "calibrate": True, "checkpoint": "b"}
+    assert describe_changes(tiny_settings, tiny_settings | others) == [
+        "--model was a, now b",
         "--calibrate was off, now on",
         "--steps was 2, now 3",
     ]
@@ -56,7 +59,8 @@ def test_another_backend(tiny_settings):
 
 @pytest.fixture
 def tiny_settings():
-    return {"backend": "pipeline", "weights_sha256": "0", "calibrate": False, "num_inference_steps": 2}
+    settings = {"backend": "pipeline", "checkpoint": "a", "weights_sha256": "0"}
+    return settings | {"calibrate": False, "num_inference_steps": 2}
 
 
 def test_a_folder_that_knew_fewer_settings():

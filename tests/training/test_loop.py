@@ -30,6 +30,7 @@ class Numbers(torch.utils.data.Dataset):
 class ToyConfig(TrainingConfig):
     event: str = "none"
     event_step: int = 4
+    pipeline: str | None = None
 
 
 class ToyRecipe(Recipe[ToyConfig]):
@@ -123,9 +124,17 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
 def test_resuming_says_which_settings_differ(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run(config(tmp_path))
     run(config(tmp_path, resume=True, log_every=1))
-    assert "Not as the run was started" not in caplog.text
+    assert "Other settings" not in caplog.text
     run(config(tmp_path, resume=True, max_steps=10, learning_rate=0.05))
-    assert "Not as the run was started: max_steps 8 -> 10, learning_rate 0.1 -> 0.05." in caplog.text
+    assert "Other settings than before: max_steps 8 -> 10, learning_rate 0.1 -> 0.05." in caplog.text
+
+
+def test_resuming_takes_the_settings_of_today(tmp_path: Path) -> None:
+    run(config(tmp_path, lr_schedule="constant"))
+    run(config(tmp_path, lr_schedule="constant", resume=True, max_steps=9, learning_rate=1e-12, weight_decay=0.0))
+    before, after = (load_file(path / "model.safetensors") for path in find_checkpoints(tmp_path)[-2:])
+    for name, value in after.items():
+        torch.testing.assert_close(value, before[name], atol=1e-9, rtol=0)
 
 
 def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
@@ -154,10 +163,12 @@ def test_bad_settings(tmp_path: Path, settings: dict, error: type, message: str)
 
 
 def test_model_card_names_settings_and_numbers_but_no_paths(tmp_path: Path) -> None:
-    run(config(tmp_path, photos=["/home/somebody/streets"]))
+    run(config(tmp_path, photos=["/home/somebody/streets"], pipeline="/home/somebody/gendeg-tiny"))
     card = (tmp_path / "README.md").read_text()
     assert "Data: streets." in card
     assert "| max_steps | 8 |" in card
+    assert "| pipeline | gendeg-tiny |" in card
+    assert "Validation on 0 held-out pairs" in card
     assert "| weight |" in card
     assert "somebody" not in card
 

@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from gendeg import measure_severity
+from gendeg.data.hub import PairDataset
 from gendeg.data.photos import PhotoReader
 from gendeg.degradations import Degradation
 from gendeg.errors import ImageError, InputError
 from gendeg.training.config import TrainingConfig
+from gendeg.training.entries import open_entry
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.pairs import DatasetPairs, MixedPairs, Pair, SimulatedPairs, TrainingPairs
 from gendeg.training.sources import training_pairs, validation_items
+
+TEXT = datasets.Value("string")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +104,36 @@ def test_unreadable_photos_are_named_once_and_left_out(
     source.read = PhotoReader()
     with pytest.raises(ImageError):
         TrainingPairs(source, 16)[0]
+
+
+def test_pairs_of_different_sizes_are_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_pairs(tmp_path, 60)
+    source = open_entry(str(tmp_path))
+    wrong = source.pairs[0].degraded
+    PIL.Image.new("RGB", (50, 41)).save(wrong)
+    rng = np.random.default_rng(0)
+    assert all(source.draw(rng, 16).clean.shape == (3, 16, 16) for _ in range(300))
+    assert caplog.text.count(str(wrong)) == 1
+
+
+def test_unreadable_rows_of_a_data_set_are_named(tmp_path: Path) -> None:
+    image = PIL.Image.new("RGB", (20, 20), "gray")
+    rows = {"clean": [image] * 60, "degraded": [image] * 59 + [{"bytes": b"broken", "path": None}]}
+    features = datasets.Features({"clean": datasets.Image(), "degraded": datasets.Image(), "degradation": TEXT})
+    datasets.Dataset.from_dict(rows | {"degradation": ["haze"] * 60}, features=features).save_to_disk(tmp_path)
+    pairs = PairDataset(str(tmp_path), "train")
+    last = pairs.numbers.index(59)
+    with pytest.raises(ImageError, match=r"Row 59 of .* cannot be read"):
+        pairs[last]
+
+
+def test_validation_shows_what_is_trained_on(photo_folder: Path) -> None:
+    config = TrainingConfig(photos=[str(photo_folder)], degradations=["snow", "snow"], resolution=16, canvas=24)
+    assert {item["degradation"] for item in validation_items(config)} <= {"snow", "snow+haze"}
+    pairs = training_pairs(TrainingConfig(photos=[str(photo_folder)], resolution=16, canvas=24, crops_per_pair=3))
+    assert (pairs.canvas, pairs.crops_per_pair) == (24, 3)
+    with pytest.raises(InputError, match="crops_per_pair=0"):
+        training_pairs(TrainingConfig(photos=[str(photo_folder)], crops_per_pair=0))
 
 
 def write_pairs(root: Path, count: int) -> None:

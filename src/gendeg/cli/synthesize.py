@@ -183,7 +183,7 @@ def synthesize(
         seed=seed,
         mode=mode,
         prior=prior,
-        degradations=tuple(map(Degradation, degradation)) if degradation else ALL,
+        degradations=tuple(map(Degradation, degradation or ALL)),
         variants=variants,
         validation_share=validation_share,
         rows_per_shard=rows_per_shard,

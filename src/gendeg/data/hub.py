@@ -10,7 +10,7 @@ from gendeg.data.gends.files import holds_gends
 from gendeg.data.gends.registration import NAME as GENDS
 from gendeg.data.split import split_of
 from gendeg.degradations import Mixture, parse_mixture
-from gendeg.errors import InputError
+from gendeg.errors import ImageError, InputError, first_line
 from gendeg.imaging import to_rgb
 
 CLEAN_COLUMNS = ("clean", "target")
@@ -35,6 +35,7 @@ class PairDataset:
 
     def __init__(self, name: str, split: str):
         published = "validation" in split_names(name)
+        self.name = name
         self.rows = load_rows(name, split if published else "train")
         columns = self.rows.column_names
         missing = [column for column in COLUMNS if column not in columns]
@@ -57,9 +58,17 @@ class PairDataset:
         return len(self.numbers)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Mixture, str | None]:
-        """Clean and degraded image, uint8 (H, W, 3), what degrades it, and the caption or None."""
-        row = self.rows[self.numbers[index]]
-        clean, degraded = (np.asarray(to_rgb(row[column])) for column in (self.clean_column, "degraded"))
+        """Clean and degraded image, uint8 (H, W, 3), what degrades it, and the caption or None.
+
+        Raises:
+            ImageError: one of the images cannot be read.
+        """
+        number = self.numbers[index]
+        try:
+            row = self.rows[number]
+            clean, degraded = (np.asarray(to_rgb(row[column])) for column in (self.clean_column, "degraded"))
+        except (OSError, ValueError) as error:
+            raise ImageError(f"Row {number} of {self.name} cannot be read: {first_line(error)}") from error
         return clean, degraded, self._mixture(row), row.get(CAPTION)
 
     def mixtures(self) -> list[Mixture]:
@@ -88,7 +97,7 @@ def split_names(name: str) -> list[str]:
 
     folder = Path(name)
     if (folder / _SEVERAL_SPLITS).is_file():
-        return list(json.loads((folder / _SEVERAL_SPLITS).read_text())["splits"])
+        return list(json.loads((folder / _SEVERAL_SPLITS).read_text(encoding="utf-8"))["splits"])
     if is_saved(folder):
         return ["train"]
     if folder.is_dir() and holds_gends(folder):

@@ -20,11 +20,12 @@ class PhotoReader:
     """Reads photos as 8-bit RGB arrays and keeps the first ones in memory.
 
     Args:
-        cache_bytes: memory for decoded photos, by default 1 GiB: 1900 photos of 500 x 375 pixels.
+        cache_bytes: memory for decoded photos, by default 1 GiB: 1900 photos of 500 x 375 pixels. Each source has
+            a reader of its own, in each process.
     """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES):
-        self.free_bytes = cache_bytes
+        self._free_bytes = cache_bytes
         self._cache: dict[Path, np.ndarray] = {}
 
     def __call__(self, path: Path) -> np.ndarray:
@@ -36,9 +37,9 @@ class PhotoReader:
         if path in self._cache:
             return self._cache[path]
         photo = np.asarray(read_image(path))
-        if photo.nbytes <= self.free_bytes:
+        if photo.nbytes <= self._free_bytes:
             self._cache[path] = photo
-            self.free_bytes -= photo.nbytes
+            self._free_bytes -= photo.nbytes
         return photo
 
 

@@ -56,7 +56,8 @@ def mix_severities(
 
 
 def _list_severities(severities: Any) -> list[Severity]:
-    listed = list(severities) if isinstance(severities, (list, tuple, Severity)) else []
+    is_sequence = isinstance(severities, (list, tuple, Severity))
+    listed = [severities[index] for index in range(len(severities))] if is_sequence else []
     if not listed or not all(isinstance(one, Severity) for one in listed):
         raise InputError(f"severities={severities!r}; give a list with one Severity for each image.")
     return listed

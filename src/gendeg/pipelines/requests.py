@@ -73,7 +73,7 @@ def attainable_severity(request: Request, clean: Tensor) -> Severity:
     limit = DARKEST * clean.mean().item()
     if request.mixture != (Degradation.LOW_LIGHT,) or mu <= limit:
         return request.severity
-    return Severity(limit, min(sigma, clean.std().item()))
+    return Severity(limit, min(sigma, DARKEST * clean.std(correction=0).item()))
 
 
 def check_generators(generator: Any, count: int) -> list[torch.Generator | None]:

@@ -49,7 +49,7 @@ def _describe(name: str, found: Any, given: Any) -> list[str]:
     if not (isinstance(found, dict) and isinstance(given, dict)):
         return [f"{option} was {_say(found)}, now {_say(given)}"]
     keys = [key for key in given if key in found and found[key] != given[key]]  # others left with their degradation
-    return [f"{option} {key} was {_say(found.get(key))}, now {_say(given.get(key))}" for key in keys]
+    return [f"{option} {key} was {_say(found[key])}, now {_say(given[key])}" for key in keys]
 
 
 def _say(value: Any) -> str:

@@ -28,7 +28,7 @@ def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float
         recipe: what was trained; of the paths in its settings only the last part is named.
         numbers: what the last validation measured on held-out images. Those called `measure/group` make up a table
             with a row for each group.
-        held_out: number of those images.
+        held_out: number of those pairs.
     """
     config = recipe.config
     metadata = ModelCardData(library_name="gendeg", tags=["gendeg", *recipe.tags])
@@ -38,8 +38,8 @@ def write_model_card(folder: Path, recipe: Recipe[Any], numbers: dict[str, float
         [
             f"---\n{metadata.to_yaml()}\n---",
             f"# {recipe.title}",
-            "Trained with [gendeg](https://arxiv.org/abs/2411.17687). Images whose file name hashes to the validation "
-            "split (1 in 20) were held out.",
+            "Trained with [gendeg](https://arxiv.org/abs/2411.17687). One image in 20, chosen by its name, was held "
+            "out; of a data set with a split `validation`, that.",
             f"Data: {', '.join(sources)}.",
             f"## Validation on {count_of(held_out, 'held-out pair')}",
             *_number_tables(numbers),

@@ -16,8 +16,8 @@ from gendeg.files import whole_file
 C = TypeVar("C", bound="TrainingConfig")
 
 _NO_PART_OF_RESULT = {
-    "output_dir", "resume", "num_workers", "checkpoint_every", "keep_checkpoints", "validate_every", "validation_count",
-    "log_every", "tracker", "push_to_hub", "hub_model_id",
+    "output_dir", "resume", "num_workers", "checkpoint_every", "keep_checkpoints", "log_every", "tracker",
+    "push_to_hub", "hub_model_id",
 }  # fmt: skip
 
 
@@ -82,8 +82,10 @@ class TrainingConfig:
         """Largest side of the canvas, in pixels.
 
         Raises:
-            InputError: the canvas is smaller than the crops.
+            InputError: the canvas is smaller than the crops, or gives none.
         """
+        if self.crops_per_pair < 1:
+            raise InputError(f"crops_per_pair={self.crops_per_pair}; give at least 1.")
         if self.canvas and self.canvas < self.resolution:
             raise InputError(
                 f"canvas={self.canvas} is smaller than resolution={self.resolution}, the crops cut out of it; give a "
@@ -92,7 +94,7 @@ class TrainingConfig:
         return self.canvas or self.resolution
 
     def changes_since(self, former: Mapping[str, Any]) -> list[str]:
-        """What decides the result and is another than in the settings of an earlier start: `["max_steps 8 -> 16"]`."""
+        """What may decide the result and differs from the settings of an earlier start: `["max_steps 8 -> 16"]`."""
         settings = {name: value for name, value in asdict(self).items() if name not in _NO_PART_OF_RESULT}
         changed = [name for name, value in settings.items() if former.get(name, value) != value]
         return [f"{name} {former[name]} -> {settings[name]}" for name in changed]

@@ -33,7 +33,7 @@ from gendeg.training.checkpointing import (
 from gendeg.training.config import TrainingConfig, read_settings
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.recipe import Items, Recipe
-from gendeg.training.schedule import make_schedule
+from gendeg.training.schedule import learning_rate_factor, make_schedule
 from gendeg.training.signals import stop_signals
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
     Raises:
         TrainingError: the loss or the gradient is not finite, there is nothing to resume, or checkpoints of an earlier
             run are in the way.
-        InputError: `batch_size` cannot be split over processes and accumulation steps, impossible betas or learning
-            rates, no repository to push to, or no such tracker.
+        InputError: no seed, `batch_size` cannot be split over processes and accumulation steps, impossible betas or
+            learning rates, no repository to push to, or no such tracker.
         MissingExtraError: the tracker is not installed.
         SystemExit: stopped by a signal, after a checkpoint was saved.
     """
@@ -171,10 +171,7 @@ class _Run:
 
     def _begin(self) -> None:
         if self.config.resume:
-            logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
-            former = read_settings(type(self.config), self.folder / SETTINGS)
-            if changes := self.config.changes_since(former):
-                logger.warning("Not as the run was started: %s. Its result will be another.", ", ".join(changes))
+            self._resume()
         else:
             require_no_checkpoints(self.folder)
             forget_score(self.folder / BEST)
@@ -184,6 +181,21 @@ class _Run:
             self.config.save(self.folder / SETTINGS)
         if self.config.tracker:
             self.accelerator.init_trackers(TRACKER_FOLDER)
+
+    def _resume(self) -> None:
+        """Go on from the latest checkpoint, with the settings of today: a checkpoint would bring back its own."""
+        names = ("initial_lr", "betas", "weight_decay")
+        settings = [{name: group[name] for name in names} for group in self.optimizer.param_groups]
+        logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
+        factor = learning_rate_factor(self.config, self.progress.step)
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own, lr=own["initial_lr"] * factor)
+        self.schedule.base_lrs = [own["initial_lr"] for own in settings]
+        if self.average:
+            self.average.decay = self.config.ema_decay
+        changes = self.config.changes_since(read_settings(type(self.config), self.folder / SETTINGS))
+        if changes and self.accelerator.is_main_process:
+            logger.warning("Other settings than before: %s. The result may differ.", ", ".join(changes))
 
     def _remaining_batches(self) -> IndexBatches:
         parts = self.config.gradient_accumulation_steps
@@ -252,7 +264,7 @@ class _Run:
         numbers = self.recipe.report(self.items, results, self.folder / "validation", step)
         self.accelerator.log(numbers, step=step)
         overall = {name: value for name, value in numbers.items() if "/" not in name}
-        shown = overall or numbers  # those of groups stand in the model card
+        shown = overall or numbers  # those of groups go to the tracker and the model card
         logger.warning("Step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
         score = self.recipe.score(numbers)
         if score is not None and score > best_score(self.folder / BEST):

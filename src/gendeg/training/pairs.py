@@ -26,8 +26,8 @@ S = TypeVar("S")
 
 logger = logging.getLogger(__name__)
 
-CANVAS, CROP = 0, 1  # streams of random numbers
-DRAWS = 20  # where all these meet unusable images there is hardly another
+_CANVAS, _CROP = 0, 1  # streams of random numbers
+_DRAWS = 20  # where all these meet unusable images there is hardly another
 
 MIXTURES: tuple[Mixture, ...] = ((Degradation.RAIN, Degradation.HAZE), (Degradation.SNOW, Degradation.HAZE))
 DESCRIPTIONS = tuple(
@@ -57,11 +57,11 @@ class PairSource(Protocol):
 
 
 def skip_unusable(draw: Callable[[S, Rng, int], Pair]) -> Callable[[S, Rng, int], Pair]:
-    """Let a source draw again where it meets an image that cannot be used, which is named once in the log."""
+    """Let a source draw again where it meets an image that cannot be used; each process logs its name once."""
 
     @functools.wraps(draw)
     def draw_usable(source: S, rng: Rng, size: int) -> Pair:
-        for _ in range(DRAWS - 1):
+        for _ in range(_DRAWS - 1):
             try:
                 return draw(source, rng, size)
             except ImageError as error:
@@ -150,7 +150,10 @@ class FilePairs:
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a pair and cut the same window out of both images."""
         paths = self.pairs[_draw_from(rng, self.groups)]
-        clean, degraded = random_crops(rng, [self.read(paths.clean), self.read(paths.degraded)], size)
+        images = [self.read(paths.clean), self.read(paths.degraded)]
+        if images[0].shape != images[1].shape:
+            raise ImageError(f"{paths.degraded} and {paths.clean} differ in size.")
+        clean, degraded = random_crops(rng, images, size)
         return Pair(clean, degraded, paths.mixture)
 
 
@@ -254,12 +257,12 @@ class CanvasCrops(Dataset[dict[str, Any]], ABC):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         pair = self.draw_canvas(index // self.crops_per_pair)
-        return {**self.cut(np.random.default_rng([self.seed, index, CROP]), pair), "index": index}
+        return {**self.cut(np.random.default_rng([self.seed, index, _CROP]), pair), "index": index}
 
     def draw_canvas(self, number: int) -> Pair:
         """Pair `number`; the latest one is remembered, for its other crops."""
         if self._latest is None or self._latest[0] != number:
-            rng = np.random.default_rng([self.seed, number, CANVAS])
+            rng = np.random.default_rng([self.seed, number, _CANVAS])
             side = int(rng.integers(self.size, self.canvas, endpoint=True))
             self._latest = (number, self.source.draw(rng, side))
         return self._latest[1]

@@ -8,7 +8,7 @@ from gendeg.training.config import TrainingConfig
 from gendeg.training.entries import open_entry
 from gendeg.training.pairs import MixedPairs, PairSource, SimulatedPairs, TrainingPairs
 
-VALIDATION_SEED = 2**32  # beyond the seeds of trainings: validation items differ from every training item
+VALIDATION_SEED = 2**33 - 1  # beyond the seeds of trainings; with another second word, as NumPy reads seeds
 
 
 def training_pairs(config: TrainingConfig) -> TrainingPairs:
@@ -79,9 +79,10 @@ def validation_items(config: TrainingConfig) -> list[dict[str, Any]]:
     require_sources(config)
     source: PairSource
     if config.photos:
-        source = SimulatedPairs(config.photos, "validation", broad_share=config.broad_share)
+        degradations = list(dict.fromkeys(config.degradations))
+        source = SimulatedPairs(config.photos, "validation", broad_share=config.broad_share, degradations=degradations)
     else:
-        source = open_entry(config.data[0], "validation")
+        source = open_entry(config.data[0], "validation", balanced=config.balanced)
     pairs = TrainingPairs(source, config.resolution, config.canvas_side, seed=VALIDATION_SEED)
     return [pairs[index] for index in range(config.validation_count)]
 
