@@ -123,7 +123,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 3,
 ) -> None:
     """Make the set beside its place, check it, and move it there."""
-    config = PlanConfig(seed=seed, short_side=short_side, image_format="webp")
+    config = PlanConfig(seed=seed, short_side=short_side, image_format="webp", attempts=10)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as scratch:
         table, folder = Path(scratch) / "photos.jsonl", Path(scratch) / "gends"

@@ -44,7 +44,8 @@ def test_card(folder: Path) -> None:
     assert "rain" in names
     assert "snow" not in names  # it has no rows
     last, listed = names[-1], ", ".join(names[:-1])
-    assert f'{last} = datasets.load_dataset("path/to/this/folder", "{last}")  # or: {listed}\n' in card.text
+    assert f"# a part of it, here {last}; the others: {listed}\n" in card.text
+    assert f'{last} = datasets.load_dataset("path/to/this/folder", "{last}")\n' in card.text
     assert "| haze | 7 | 0 | 5 | 2 | 7 |" in card.text
     assert "| rejected | flat image | 1 |" in card.text
     assert '"seed": 0' in card.text

@@ -5,7 +5,7 @@ import pytest
 from gendeg import Severity, SeverityPrior
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
-from gendeg.synthesis.filter import Thresholds, default_thresholds, judge
+from gendeg.synthesis.filter import Thresholds, default_thresholds, judge, judge_light
 
 HAZE = Thresholds(0.02, 0.4)
 
@@ -28,6 +28,13 @@ def test_flat_pictures_are_rejected_whatever_their_severity(picture):
     assert judge(PIL.Image.new("RGB", (40, 30), (3, 120, 250)), Severity(0.1, 0.05), HAZE).startswith("flat")
     dim = PIL.Image.fromarray((np.asarray(picture) // 40).astype(np.uint8))  # very dark, but a scene
     assert judge(dim, Severity(0.3, 0.05), HAZE) == ""
+
+
+def test_low_light_must_not_brighten(picture):
+    brighter = picture.point(lambda value: min(value + 20, 255))
+    assert judge_light(brighter, picture, (Degradation.LOW_LIGHT,)).startswith("brighter: by 0.0")
+    assert judge_light(picture.point(lambda value: value // 2), picture, (Degradation.LOW_LIGHT,)) == ""
+    assert judge_light(brighter, picture, (Degradation.HAZE,)) == ""
 
 
 def test_defaults_pass_what_the_prior_draws():

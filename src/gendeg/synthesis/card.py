@@ -127,7 +127,8 @@ def _use(parts: Sequence[str]) -> str:
             "import datasets",
             "",
             f'pairs = datasets.load_dataset("{folder}")  # all of it',
-            f'{part} = datasets.load_dataset("{folder}", "{part}")  # or: {", ".join(reversed(others))}',
+            f"# a part of it, here {part}; the others: {', '.join(reversed(others))}",
+            f'{part} = datasets.load_dataset("{folder}", "{part}")',
             "```",
         ]
     )

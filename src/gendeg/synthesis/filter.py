@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
-from gendeg.degradations import Degradation
+from gendeg.degradations import Degradation, Mixture
 from gendeg.errors import InputError
 from gendeg.priors import SeverityPrior
 from gendeg.severity import MU_RANGE, Severity
@@ -79,6 +79,16 @@ def judge_existing(achieved: Severity) -> str:
     """
     mu = float(achieved.mu)
     return f"unchanged: mu {mu:.5f}" if mu < UNCHANGED else ""
+
+
+def judge_light(image: PIL.Image.Image, target: PIL.Image.Image, mixture: Mixture) -> str:
+    """The reason to reject low light that is brighter than the photo, which a generator may make of a dark one.
+
+    Returns:
+        `"brighter: ..."`, with the number, or `""`.
+    """
+    gain = float(np.asarray(image).mean() - np.asarray(target).mean()) / 255
+    return f"brighter: by {gain:.4f}" if mixture == (Degradation.LOW_LIGHT,) and gain > 0 else ""
 
 
 def flatness(image: PIL.Image.Image) -> float:

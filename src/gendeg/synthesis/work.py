@@ -13,7 +13,7 @@ from gendeg.imaging import to_pil
 from gendeg.severity import measure_severity
 from gendeg.synthesis.backends import Backend, Made
 from gendeg.synthesis.existing_work import take_existing
-from gendeg.synthesis.filter import Thresholds, judge
+from gendeg.synthesis.filter import Thresholds, judge, judge_light
 from gendeg.synthesis.keyed import noise_seed
 from gendeg.synthesis.photos import open_scene, reduce_photo
 from gendeg.synthesis.plan import Plan, PlannedRow
@@ -102,7 +102,7 @@ def _outcome(row: PlannedRow, made: Made | None, thresholds: Thresholds, encode_
         model=made.model,
         achieved_mu=float(achieved.mu),
         achieved_sigma=float(achieved.sigma),
-        reason=judge(degraded, achieved, thresholds),
+        reason=judge(degraded, achieved, thresholds) or judge_light(degraded, target, row.mixture),
     )
     if outcome.reason:
         return outcome
