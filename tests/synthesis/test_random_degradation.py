@@ -213,7 +213,7 @@ def test_the_example_of_the_page_runs(photo, tmp_path, monkeypatch):
         example = example.replace(wanted, tried)
     (tmp_path / "photos").mkdir()
     for number in range(5):
-        PIL.Image.fromarray(np.roll(photo, number, axis=1)).save(tmp_path / "photos" / f"{number}.png")
+        PIL.Image.fromarray(np.roll(photo, number, axis=1)).save(tmp_path / "photos" / f"{number}.jpg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(example, names)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Alignment, Degradations, Device, Mu, Output, Overwrite, Photo, Seed
+from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photo, Seed
 
 MODEL = "gendeg-tiny"
 
@@ -33,7 +33,7 @@ def degrade(
         str, typer.Option(help="Name of a packaged checkpoint, a pipeline folder, or a name on the Hugging Face hub.")
     ] = MODEL,
     alignment: Annotated[
-        Alignment, typer.Option(help="How image and target come to agree; auto: the checkpoint's way.")
+        str, typer.Option(help="How image and target come to agree: auto, transfer, paper, scm, target or none.")
     ] = "auto",
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Scale the degradation so that mu is met, within bounds.")

@@ -1,7 +1,7 @@
 """Arguments and options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,6 @@ def _check_seed(seed: int) -> int:
     return seed
 
 
-Alignment = Literal["auto", "transfer", "paper", "scm", "target", "none"]
 Photo = Annotated[Path, typer.Argument(help="A clean photo, or a folder of photos.")]
 Degradations = Annotated[
     list[str],

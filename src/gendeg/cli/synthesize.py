@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gendeg.cli import exit_status
-from gendeg.cli.options import Alignment, Seed
+from gendeg.cli.options import Seed
 from gendeg.errors import count_of
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def synthesize(
         str, typer.Option(help="Packaged checkpoint, pipeline folder, or name on the hub.", rich_help_panel=HOW)
     ] = "gendeg-tiny",
     alignment: Annotated[
-        Alignment,
-        typer.Option(help="How image and target come to agree; auto: the checkpoint's way.", rich_help_panel=HOW),
+        str, typer.Option(help="auto, transfer, paper, scm, target or none.", rich_help_panel=HOW)
     ] = "auto",
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Scale the degradation so that mu is met.", rich_help_panel=HOW)
