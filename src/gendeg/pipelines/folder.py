@@ -24,7 +24,7 @@ def check_source(source: str | os.PathLike[str]) -> None:
     """Refuse what is neither there nor a name on the hub.
 
     Raises:
-        CheckpointError: so it is; of a packaged checkpoint the message says how it is named.
+        CheckpointError: it is neither; the message says how packaged checkpoints are named.
     """
     if not os.path.exists(source) and not HUB_NAME.fullmatch(str(source)):
         packaged = ", ".join(packaged_checkpoints()) or "none"

@@ -82,10 +82,8 @@ class TrainingConfig:
         """Largest side of the canvas, in pixels.
 
         Raises:
-            InputError: the canvas is smaller than the crops, or gives none.
+            InputError: the canvas is smaller than the crops.
         """
-        if self.crops_per_pair < 1:
-            raise InputError(f"crops_per_pair={self.crops_per_pair}; give at least 1.")
         if self.canvas and self.canvas < self.resolution:
             raise InputError(
                 f"canvas={self.canvas} is smaller than resolution={self.resolution}, the crops cut out of it; give a "

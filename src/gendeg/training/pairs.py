@@ -232,6 +232,9 @@ class CanvasCrops(Dataset[dict[str, Any]], ABC):
         crops_per_pair: crops from one canvas; they have neighbouring indices.
         seed: another seed is another data set.
         length: number of items that the data set claims to have.
+
+    Raises:
+        InputError: no crop from a canvas.
     """
 
     def __init__(
@@ -244,6 +247,8 @@ class CanvasCrops(Dataset[dict[str, Any]], ABC):
         seed: int = 0,
         length: int = 2**31,
     ):
+        if crops_per_pair < 1:
+            raise InputError(f"crops_per_pair={crops_per_pair}; give at least 1.")
         self.source = source
         self.size = size
         self.canvas = canvas or size
