@@ -82,13 +82,14 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return torch.load(folder / "layer.pt", weights_only=True)
 
 
-def test_stopped_and_resumed_run_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
-    run(config(tmp_path / "whole"))
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_stopped_and_resumed_run_gives_the_same_weights_bit_for_bit(tmp_path: Path, optimizer: str) -> None:
+    run(config(tmp_path / "whole", optimizer=optimizer))
     with pytest.raises(SystemExit):
-        run(config(tmp_path / "stopped", event="signal"))
+        run(config(tmp_path / "stopped", optimizer=optimizer, event="signal"))
     names = [path.name for path in find_checkpoints(tmp_path / "stopped")]
     assert names == ["checkpoint-0000003", "checkpoint-0000005"]
-    resumed = run(config(tmp_path / "stopped", resume=True))
+    resumed = run(config(tmp_path / "stopped", optimizer=optimizer, resume=True))
     assert resumed.indices == list(range(5 * 4, 8 * 4))
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "stopped")[name])
@@ -119,6 +120,12 @@ def test_refuses_to_start_over_an_earlier_run(tmp_path: Path) -> None:
 def test_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="Nothing to resume"):
         run(config(tmp_path, resume=True))
+
+
+def test_another_optimizer_cannot_resume(tmp_path: Path) -> None:
+    run(config(tmp_path))
+    with pytest.raises(TrainingError, match=r"trained with optimizer=adamw, .* muon; resume with the same one"):
+        run(config(tmp_path, optimizer="muon", resume=True))
 
 
 def test_resuming_says_which_settings_differ(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

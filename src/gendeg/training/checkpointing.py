@@ -112,19 +112,27 @@ def require_no_checkpoints(folder: Path) -> None:
         )
 
 
-def load_latest_checkpoint(accelerator: Accelerator, folder: Path) -> Path:
-    """Restore the latest checkpoint of a run.
+def latest_checkpoint(folder: Path) -> Path:
+    """The folder of the latest checkpoint of a run.
 
     Raises:
-        TrainingError: there is none, or it cannot be read.
+        TrainingError: there is none.
     """
     checkpoints = find_checkpoints(folder)
     if not checkpoints:
         raise TrainingError(f"Nothing to resume: no checkpoint-* folder in {folder}. Leave out --resume to start anew.")
+    return checkpoints[-1]
+
+
+def load_checkpoint(accelerator: Accelerator, checkpoint: Path) -> None:
+    """Restore a checkpoint.
+
+    Raises:
+        TrainingError: it cannot be read.
+    """
     try:
-        accelerator.load_state(str(checkpoints[-1]))
+        accelerator.load_state(str(checkpoint))
     except Exception as error:  # what a damaged file raises depends on where it is damaged
         raise TrainingError(
-            f"{checkpoints[-1]} cannot be loaded ({error}). If it is damaged, delete it to go on from the one before."
+            f"{checkpoint} cannot be loaded ({error}). If it is damaged, delete it to go on from the one before."
         ) from error
-    return checkpoints[-1]

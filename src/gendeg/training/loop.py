@@ -24,7 +24,8 @@ from gendeg.training.checkpointing import (
     best_score,
     find_checkpoints,
     forget_score,
-    load_latest_checkpoint,
+    latest_checkpoint,
+    load_checkpoint,
     require_no_checkpoints,
     save_checkpoint,
     whole_result,
@@ -32,6 +33,7 @@ from gendeg.training.checkpointing import (
 )
 from gendeg.training.config import TrainingConfig, read_settings
 from gendeg.training.loading import IndexBatches, make_loader
+from gendeg.training.optimizers import make_optimizer
 from gendeg.training.recipe import Items, Recipe
 from gendeg.training.schedule import learning_rate_factor, make_schedule
 from gendeg.training.signals import stop_signals
@@ -118,13 +120,7 @@ class _Run:
         _store_channels_last(recipe)
         recipe.prepare(self.accelerator.device)
         self.average = _make_average(recipe, config.ema_decay)
-        optimizer = torch.optim.AdamW(
-            recipe.parameter_groups(),
-            config.learning_rate,
-            betas=(config.betas[0], config.betas[1]),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        optimizer = make_optimizer(recipe.parameter_groups(), config)
         self.schedule = make_schedule(optimizer, config)
         self.model, self.optimizer = self.accelerator.prepare(recipe, optimizer)
         self.progress = Progress()
@@ -184,18 +180,29 @@ class _Run:
 
     def _resume(self) -> None:
         """Go on from the latest checkpoint, with the settings of today: a checkpoint would bring back its own."""
+        checkpoint = latest_checkpoint(self.folder)
+        former = read_settings(type(self.config), self.folder / SETTINGS)
+        self._require_optimizer(former.get("optimizer", "adamw"))  # settings of before there was a choice name none
         names = ("initial_lr", "betas", "weight_decay")
         settings = [{name: group[name] for name in names} for group in self.optimizer.param_groups]
-        logger.warning("Resuming from %s.", load_latest_checkpoint(self.accelerator, self.folder))
+        load_checkpoint(self.accelerator, checkpoint)
+        logger.warning("Resuming from %s.", checkpoint)
         factor = learning_rate_factor(self.config, self.progress.step)
         for group, own in zip(self.optimizer.param_groups, settings, strict=True):
             group.update(own, lr=own["initial_lr"] * factor)
         self.schedule.base_lrs = [own["initial_lr"] for own in settings]
         if self.average:
             self.average.decay = self.config.ema_decay
-        changes = self.config.changes_since(read_settings(type(self.config), self.folder / SETTINGS))
+        changes = self.config.changes_since(former)
         if changes and self.accelerator.is_main_process:
             logger.warning("Other settings than before: %s. The result may differ.", ", ".join(changes))
+
+    def _require_optimizer(self, former: str) -> None:
+        if former != self.config.optimizer:
+            raise TrainingError(
+                f"{self.folder} was trained with optimizer={former}, whose state is no use to {self.config.optimizer}; "
+                "resume with the same one, or start in another folder."
+            )
 
     def _remaining_batches(self) -> IndexBatches:
         parts = self.config.gradient_accumulation_steps
