@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from gendeg import measure_severity, simulate
+from gendeg import SeverityPrior, measure_severity, simulate
 from gendeg.cli.metadata import Metadata
 from gendeg.errors import InputError
 from gendeg.imaging import read_image
@@ -52,6 +52,15 @@ def test_folder_is_mirrored_and_recorded(gendeg, photo_folder, tmp_path):
         again = simulate(clean, row["degradation"], seed=row["seed"])
         assert (np.asarray(again.images[0]) == np.asarray(degraded)).all()
         assert json.loads(row["parameters"]) == again.parameters[0]
+
+
+def test_own_prior(gendeg, photo_file, tmp_path):
+    SeverityPrior.from_severities([0.12], [0.1], ["haze"], ["x"], random_fraction=0).save(tmp_path / "prior.json")
+    arguments = ["simulate", photo_file, "--prior", tmp_path / "prior.json", "-d"]
+    assert "requested mu=0.1" in gendeg(*arguments, "haze", "-o", tmp_path / "out.png").output
+    result = gendeg(*arguments, "rain", "-o", tmp_path / "rain.png")
+    assert result.exit_code == 2
+    assert "This prior knows haze, not rain" in result.stderr
 
 
 def test_targets_of_a_folder_are_pairs(gendeg, photo_folder, tmp_path):

@@ -168,6 +168,7 @@ def test_mixture(photo):
         (("haze", 0.1), {"seed": 1.5}, InputError, "seed=1.5 is not a whole number"),
         (("haze", 0.1), {"seed": -1}, InputError, "seed=-1; give whole numbers from 0"),
         (("haze", 0.1), {"seed": 2**63}, InputError, "from 0 to"),
+        (("haze", 0.1), {"prior": "published"}, InputError, "prior='published' is not a SeverityPrior"),
         (("haze", 0.1), {"model": 3}, InputError, "model=3 is not the name"),
         ((None, 0.1), {}, UnknownDegradationError, "None is not the name"),
         (("haze", "0.1"), {}, SeverityError, "not a number"),

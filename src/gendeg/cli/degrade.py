@@ -1,12 +1,11 @@
 """`gendeg degrade`: photos through the generator."""
 
 import math
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photo, Seed
+from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photo, PriorFile, Seed
 
 MODEL = "gendeg-tiny"
 
@@ -49,9 +48,7 @@ def degrade(
         float | None, typer.Option(help="Guidance by the photo. [default: the model's]")
     ] = None,
     seed: Seed = 0,
-    prior: Annotated[
-        Path | None, typer.Option(help="A severity prior of your own, see gendeg prior. [default: the published one]")
-    ] = None,
+    prior: PriorFile = None,
     device: Device = None,
     save_target: Annotated[
         bool,

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from gendeg import GenDegOutput, SeverityPrior
+from gendeg import GenDegOutput
+from gendeg.cli.options import open_prior
 from gendeg.cli.run import Engine
 from gendeg.pipelines.loading import load_pipeline
 
@@ -22,7 +23,7 @@ def load_engine(
         resolution: short side in pixels to work at.
         call: further arguments of each call of the pipeline.
     """
-    severity_prior = SeverityPrior.load(prior) if prior else SeverityPrior.published()
+    severity_prior = open_prior(prior)
     pipe = load_pipeline(model, device)
 
     def degrade(prepared: Any, degradation: str, seed: int) -> GenDegOutput:

@@ -1,9 +1,12 @@
 """Arguments and options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gendeg import SeverityPrior
 
 LARGEST_SEED = 2**63 - 1  # that torch takes everywhere
 
@@ -34,4 +37,14 @@ Seed = Annotated[
     typer.Option(callback=_check_seed, help="Of everything that is drawn; each photo of a folder has its own."),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
+PriorFile = Annotated[
+    Path | None, typer.Option(help="A severity prior of your own, see gendeg prior. [default: the published one]")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what a folder holds already.")]
+
+
+def open_prior(file: Path | None) -> "SeverityPrior":
+    """The prior in a file, or the published one."""
+    from gendeg import SeverityPrior
+
+    return SeverityPrior.load(file) if file else SeverityPrior.published()

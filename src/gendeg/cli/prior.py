@@ -1,16 +1,12 @@
 """`gendeg prior`: look at, draw from, and make severity priors."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from gendeg.cli.options import Seed
-
-if TYPE_CHECKING:
-    from gendeg.priors import SeverityPrior
+from gendeg.cli.options import PriorFile, Seed, open_prior
 
 prior_app = typer.Typer(
     no_args_is_help=True,
@@ -18,27 +14,13 @@ prior_app = typer.Typer(
     help="How strong degradations are: show, draw from, measure or convert a prior.",
 )
 
-
-class Mode(StrEnum):
-    """What one draw in 20 redraws at random."""
-
-    PAPER = "paper"
-    OFFICIAL = "official"
-
-
+Mode = Literal["paper", "official"]  # what one draw in 20 redraws at random
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
-PriorFile = Annotated[Path | None, typer.Option(help="A prior of your own. [default: the published one]")]
 PriorMode = Annotated[
     Mode,
     typer.Option(help="One draw in 20 is random: paper redraws sigma, official (the authors' program) mu and sigma."),
 ]
-
-
-def _open(prior: Path | None) -> "SeverityPrior":
-    from gendeg.priors import SeverityPrior
-
-    return SeverityPrior.load(prior) if prior else SeverityPrior.published()
 
 
 @prior_app.command()
@@ -63,7 +45,7 @@ def show(
     from gendeg.files import whole_file
     from gendeg.priors.figure import plot_prior
 
-    known = _open(prior)
+    known = open_prior(prior)
     names = [parse_mixture(name)[0] for name in degradations] if degradations else list(known.degradations)
     if output.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"{output}: unknown figure format; use {', '.join(FIGURE_SUFFIXES)}.")
@@ -96,9 +78,9 @@ def sample(
     """
     from gendeg.priors import SeverityPrior
 
-    known = _open(prior)
+    known = open_prior(prior)
     if mode is not None:
-        known = SeverityPrior(known.statistics, mode.value, known.random_fraction)
+        known = SeverityPrior(known.statistics, mode, known.random_fraction)
     draws = known.sample(degradation, number, seed)
     typer.echo("mu,sigma")
     for mu, sigma in draws:
@@ -118,7 +100,7 @@ def measure(
     degradation: Annotated[
         str | None, typer.Option("--degradation", "-d", help="Of all pairs. [default: the folder of that name tells]")
     ] = None,
-    mode: PriorMode = Mode.PAPER,
+    mode: PriorMode = "paper",
     resize_to_256: Annotated[
         bool,
         typer.Option(
@@ -150,7 +132,7 @@ def measure(
     measured = measure_pairs(found if pairs.is_file() else _readable(found, failures), resize_to_256)
     if found and len(failures) == len(found):
         raise ImageError("\n".join([f"None of the {len(found)} pairs in {pairs} could be used:", *failures]))
-    known = SeverityPrior.from_severities(*measured, mode=mode.value)
+    known = SeverityPrior.from_severities(*measured, mode=mode)
     known.save(output)
     typer.echo(f"{output}: measured on {len(found) - len(failures)} pairs; look at it with")
     typer.echo(f"  gendeg prior show --prior {output} -o prior.png")
@@ -195,7 +177,7 @@ def convert_prior(
         Path, typer.Argument(help="The authors' folder of JSON histograms, one sub-folder a degradation.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
-    mode: PriorMode = Mode.OFFICIAL,
+    mode: PriorMode = "official",
 ) -> None:
     """Turn the authors' prior files into one file that `--prior` takes.
 
@@ -205,6 +187,6 @@ def convert_prior(
     """
     from gendeg.priors import SeverityPrior
 
-    known = SeverityPrior.from_original(folder, mode=mode.value)
+    known = SeverityPrior.from_original(folder, mode=mode)
     known.save(output)
     typer.echo(f"{output}: {', '.join(map(str, known.degradations))}")

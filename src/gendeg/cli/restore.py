@@ -1,22 +1,13 @@
 """`gendeg restore`: degraded photos through a restorer."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from gendeg.cli.options import Device, Output, Overwrite
 
 MODEL = "nafnet-tiny"
-
-
-class Precision(StrEnum):
-    """What a network can work in."""
-
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
 
 
 def restore(
@@ -37,8 +28,9 @@ def restore(
         int | None, typer.Option(help="Pixels that neighbouring tiles share. [default: enough to blend without seams]")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Precision to work in; half of it takes half the memory.")
-    ] = Precision.float32,
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Precision to work in; half of it takes half the memory."),
+    ] = "float32",
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -69,7 +61,7 @@ def restore(
     from gendeg.models.tiling import OVERLAP
 
     overlap = OVERLAP if overlap is None else overlap
-    settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "precision": precision.value}
+    settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "precision": precision}
     order = RestoreOrder(output, overwrite, device, settings)
     if is_single_file(photo, output):
         restore_photo(photo, order)

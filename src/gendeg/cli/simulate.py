@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, Seed
+from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, PriorFile, Seed, open_prior
 
 ADVICE = (
     "This is the closest that the physical models come on these photos. Ask for about what was achieved, or try "
@@ -37,6 +37,7 @@ def simulate(
         str | None, typer.Option(help="Physical model, see --list-models. [default: one is drawn]")
     ] = None,
     seed: Seed = 0,
+    prior: PriorFile = None,
     save_target: Annotated[
         bool, typer.Option("--save-target", help="Also write the clean image beside the degraded one.")
     ] = False,
@@ -73,14 +74,17 @@ def simulate(
     reach = Reach(MU_TOLERANCE, math.inf if sigma is None else SIGMA_TOLERANCE, ADVICE)
 
     def settings(name: str) -> dict[str, Any]:
-        return {"model": model} | severity_settings(mu, sigma)
+        return {"model": model, "prior": str(prior) if prior else "published", **severity_settings(mu, sigma)}
 
     def load() -> Engine:
+        from gendeg import GenDegOutput
         from gendeg import simulate as simulate_image
 
-        return Engine(
-            prepare=lambda image: image,
-            degrade=lambda image, name, own_seed: simulate_image(image, name, mu, sigma, model=model, seed=own_seed),
-        )
+        severity_prior = open_prior(prior)
+
+        def degrade(image: Any, name: str, own_seed: int) -> GenDegOutput:
+            return simulate_image(image, name, mu, sigma, model=model, prior=severity_prior, seed=own_seed)
+
+        return Engine(prepare=lambda image: image, degrade=degrade)
 
     run(Order(photo, degradation, output, seed, save_target, overwrite, settings, reach, load))

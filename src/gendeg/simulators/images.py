@@ -12,7 +12,7 @@ from gendeg.degradations import Degradation, Mixture, parse_mixture
 from gendeg.errors import InputError
 from gendeg.imaging import Image, to_batch
 from gendeg.output import OUTPUT_TYPES, GenDegOutput, convert_images
-from gendeg.priors import SeverityPrior
+from gendeg.priors import SeverityPrior, given_prior
 from gendeg.severity import Severity, check_severity
 from gendeg.simulators.batch import SimulatedBatch, simulate_batch
 
@@ -27,6 +27,7 @@ def simulate(
     sigma: float | Sequence[float] | None = None,
     *,
     model: str | None = None,
+    prior: SeverityPrior | None = None,
     seed: int | Sequence[int] = 0,
     output_type: str = "pil",
 ) -> GenDegOutput:
@@ -40,10 +41,11 @@ def simulate(
         degradation: one of the six, or a mixture such as `"rain+haze"` (see `simulate_batch`); or a list of those, one
             for each image.
         mu: mean of the degradation map, in [0, 0.7], or one for each image; None draws mu, and sigma if it is None too,
-            from the published prior of the (leading) degradation.
+            from the prior of the (leading) degradation.
         sigma: standard deviation of the degradation map, in [0, 0.4], or one for each image; None with mu given leaves
             it to the model.
         model: name of the physical model (see `gendeg.simulators.model_names`); None draws one for each image.
+        prior: draws severities left out; None for the published one.
         seed: an integer, of which image i takes `seed + i`; or one for each image.
         output_type: `"pil"`, `"np"` or `"pt"`.
 
@@ -56,7 +58,7 @@ def simulate(
         ImageError: not images.
         UnknownDegradationError: an unknown degradation.
         SeverityError: mu or sigma out of range, or infeasible together.
-        InputError: an unknown model or output type, a seed that is none, or lists whose lengths differ.
+        InputError: an unknown model or output type, a prior or seed that is none, or lists whose lengths differ.
     """
     if output_type not in OUTPUT_TYPES:
         raise InputError(f"output_type={output_type!r} is not one of {', '.join(map(repr, OUTPUT_TYPES))}.")
@@ -65,7 +67,7 @@ def simulate(
     images = images if len(images) == count else images * count
     seeds = _seeds(seed, count)
     mixtures = [parse_mixture(one) for one in one_each(degradation, count)]
-    requests = _requests(mixtures, one_each(mu, count), one_each(sigma, count), seeds)
+    requests = _requests(mixtures, one_each(mu, count), one_each(sigma, count), given_prior(prior), seeds)
 
     degraded: list[Tensor] = [image.new_empty(0) for image in images]
     achieved = np.zeros((count, 2))
@@ -94,20 +96,21 @@ def _simulate_group(
     return simulate_batch(clean, mixture, mu, sigma, model=model, generator=generators)
 
 
-def _requests(mixtures: list[Mixture], mu: list[Any], sigma: list[Any], seeds: list[int]) -> np.ndarray:
+def _requests(
+    mixtures: list[Mixture], mu: list[Any], sigma: list[Any], prior: SeverityPrior, seeds: list[int]
+) -> np.ndarray:
     """Requested mu and sigma of each image (B, 2), drawn from the prior where not given; NaN for a free sigma."""
     requests = np.full((len(mixtures), 2), np.nan)
     for i, mixture in enumerate(mixtures):
         own_mu, own_sigma = check_severity(mu[i], sigma[i])
         if own_mu is None:
-            requests[i] = _drawn(mixture, own_sigma, seeds[i])
+            requests[i] = _drawn(mixture, own_sigma, prior, seeds[i])
         else:
             requests[i] = own_mu, float("nan") if own_sigma is None else own_sigma
     return requests
 
 
-def _drawn(mixture: Mixture, sigma: float | None, seed: int) -> tuple[float, float]:
-    prior = SeverityPrior.published()
+def _drawn(mixture: Mixture, sigma: float | None, prior: SeverityPrior, seed: int) -> tuple[float, float]:
     if sigma is not None:
         return prior.sample_mu(mixture[0], [sigma], seed)[0], sigma
     mu, drawn_sigma = prior.sample(mixture[0], 1, seed)[0]
