@@ -24,8 +24,8 @@ from gendeg.synthesis.card import write_card
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.job import Report
 from gendeg.synthesis.manifest import verify_dataset
-from gendeg.synthesis.run import Progress, synthesize
 from gendeg.synthesis.sources import open_source
+from gendeg.synthesis.synthesize import Progress, synthesize
 
 OUTPUT = Path(__file__).parents[1] / "src" / "gendeg" / "resources" / "gends-mini"
 LARGEST = 4_000_000  # bytes, all files together

@@ -30,9 +30,9 @@ from gendeg.synthesis.captioner import Captioner, CaptionerConfig
 from gendeg.synthesis.captions import NOTES, CaptionedSource, caption_scenes, known_captions
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.manifest import Manifest
-from gendeg.synthesis.run import synthesize
 from gendeg.synthesis.scenes import index_scenes
 from gendeg.synthesis.sources import FolderSource, TableSource
+from gendeg.synthesis.synthesize import synthesize
 
 pytestmark = pytest.mark.timeout(900)  # new processes import torch, which takes its time on a busy machine
 

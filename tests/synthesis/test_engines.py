@@ -22,8 +22,8 @@ from gendeg.synthesis.captions import CaptionedSource
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.existing import open_sources
 from gendeg.synthesis.manifest import Manifest, verify_dataset
-from gendeg.synthesis.run import synthesize
 from gendeg.synthesis.sources import Entry, FolderSource, ListedPair, PhotoSource
+from gendeg.synthesis.synthesize import synthesize
 
 pytestmark = pytest.mark.timeout(900)  # new processes import torch, which takes its time on a busy machine
 

@@ -17,10 +17,10 @@ from gendeg.synthesis.existing import PairedSource, list_existing, open_sources
 from gendeg.synthesis.manifest import verify_dataset
 from gendeg.synthesis.plan import make_plan
 from gendeg.synthesis.report import describe_plan, describe_scenes
-from gendeg.synthesis.run import LEFT_OUT, synthesize
 from gendeg.synthesis.scenes import index_scenes
+from gendeg.synthesis.shard_rows import shard_rows
 from gendeg.synthesis.sources import FolderSource
-from gendeg.synthesis.work import shard_rows
+from gendeg.synthesis.synthesize import LEFT_OUT, synthesize
 
 HAZE, RAIN = Degradation.HAZE, Degradation.RAIN
 AddPair = Callable[..., Path]

@@ -11,7 +11,7 @@ from gendeg.errors import count_of
 
 if TYPE_CHECKING:
     from gendeg.synthesis.job import Report
-    from gendeg.synthesis.run import Progress
+    from gendeg.synthesis.synthesize import Progress
 
 WHAT, HOW, WHERE = "What is made", "How it is made", "Where it is made, and where it goes"
 
@@ -236,8 +236,8 @@ def _make(
 
     from gendeg.progress import progress_bar
     from gendeg.synthesis.card import write_card
-    from gendeg.synthesis.run import LEFT_OUT
-    from gendeg.synthesis.run import synthesize as make_dataset
+    from gendeg.synthesis.synthesize import LEFT_OUT
+    from gendeg.synthesis.synthesize import synthesize as make_dataset
 
     problems: dict[str, str] = {}
     with ExitStack() as stack:
@@ -296,8 +296,8 @@ def _preview(source: Any, output: Path, config: Any, made_by: Any, captioner: An
     from gendeg.synthesis.job import Job
     from gendeg.synthesis.plan import make_plan
     from gendeg.synthesis.report import describe_costs, describe_plan, describe_scenes
-    from gendeg.synthesis.run import NOTES
     from gendeg.synthesis.scenes import index_scenes
+    from gendeg.synthesis.synthesize import NOTES
 
     index = index_scenes(source, output / NOTES if output.is_dir() else None)
     typer.echo(describe_scenes(index))

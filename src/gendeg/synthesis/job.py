@@ -10,9 +10,9 @@ import torch
 from gendeg.data.gends.schema import Row
 from gendeg.synthesis.backends import Backend, BackendConfig
 from gendeg.synthesis.plan import Plan
+from gendeg.synthesis.shard_rows import shard_rows
 from gendeg.synthesis.shards import Shard, ShardRecord, write_shard
 from gendeg.synthesis.sources import PhotoSource
-from gendeg.synthesis.work import shard_rows
 
 Report = Callable[[int, int], None]
 """Called with the number of planned rows that were decided, and how many of them were accepted."""

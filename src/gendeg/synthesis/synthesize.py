@@ -20,13 +20,13 @@ from gendeg.synthesis.captions import caption_scenes
 from gendeg.synthesis.config import PlanConfig
 from gendeg.synthesis.folder import DatasetFolder, refuse_other_files
 from gendeg.synthesis.job import Job, Report, make_shard
+from gendeg.synthesis.local_engine import make_shards_in_processes
 from gendeg.synthesis.manifest import Manifest
 from gendeg.synthesis.plan import make_plan
 from gendeg.synthesis.ranks import launched_ranks
 from gendeg.synthesis.scenes import SceneIndex, index_scenes
 from gendeg.synthesis.shards import Shard
 from gendeg.synthesis.sources import PhotoSource
-from gendeg.synthesis.workers import make_shards_in_processes
 
 ENGINES = ("local", "ray")
 NOTES = ".scenes.jsonl"  # in the output folder: what was seen in each photo

@@ -18,8 +18,8 @@ from gendeg.synthesis.keyed import noise_seed
 from gendeg.synthesis.photos import open_scene, reduce_photo
 from gendeg.synthesis.plan import make_plan
 from gendeg.synthesis.scenes import index_scenes
+from gendeg.synthesis.shard_rows import shard_rows
 from gendeg.synthesis.sources import FolderSource
-from gendeg.synthesis.work import shard_rows
 
 WIDE = {name: Thresholds(0.0, 1.0) for name in Degradation}
 

@@ -12,7 +12,7 @@ from gendeg.degradations import Degradation
 from gendeg.imaging import to_pil
 from gendeg.severity import measure_severity
 from gendeg.synthesis.backends import Backend, Made
-from gendeg.synthesis.existing_work import take_existing
+from gendeg.synthesis.existing_rows import take_existing
 from gendeg.synthesis.filter import Thresholds, judge, judge_light
 from gendeg.synthesis.keyed import noise_seed
 from gendeg.synthesis.photos import open_scene, reduce_photo
