@@ -11,10 +11,11 @@ from gendeg.data.hub import PairDataset
 from gendeg.data.photos import PhotoReader
 from gendeg.degradations import Degradation
 from gendeg.errors import ImageError, InputError
+from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 from gendeg.training.config import TrainingConfig
 from gendeg.training.entries import open_entry
 from gendeg.training.loading import IndexBatches, make_loader
-from gendeg.training.pairs import DatasetPairs, MixedPairs, Pair, SimulatedPairs, TrainingPairs
+from gendeg.training.pairs import EXPOSURES, DatasetPairs, MixedPairs, Pair, SimulatedPairs, TrainingPairs
 from gendeg.training.sources import training_pairs, validation_items
 
 TEXT = datasets.Value("string")
@@ -50,6 +51,18 @@ def test_covers_all_degradations_and_prompts_with_and_without_description(pairs:
     described = sum(item["prompt"].startswith("a photo of") for item in items)
     assert 3 < described < 30
     assert max(item["mu"].item() for item in items) > 0.3  # beyond the published prior
+
+
+def test_darkened_photos_are_the_photos_at_a_shorter_exposure(photo_folder: Path) -> None:
+    plain, dark = (
+        TrainingPairs(SimulatedPairs([str(photo_folder)], dark_share=share), size=32, seed=3) for share in (0, 1)
+    )
+    for index in range(6):
+        item, darker = plain[index]["clean"], dark[index]["clean"]
+        assert darker.dtype == torch.float32
+        exposure = srgb_to_linear(darker).sum() / srgb_to_linear(item).sum()
+        assert EXPOSURES[0] - 1e-3 < exposure < EXPOSURES[1] + 1e-3
+        torch.testing.assert_close(linear_to_srgb(exposure * srgb_to_linear(item)), darker, atol=1e-4, rtol=0)
 
 
 def test_crops_of_a_larger_canvas(photo_folder: Path) -> None:

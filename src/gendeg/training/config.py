@@ -48,6 +48,7 @@ class TrainingConfig:
         [name.value for name in Degradation], "What is simulated on photos; name one twice to see more."
     )
     broad_share: float = option(0.25, "Share of simulated severities with mu uniform up to 0.5, beyond the prior.")
+    dark_share: float = option(0.0, "Share of photos that are darkened before they are degraded: few are dark.")
     resolution: int = option(256, "Side of the square crops, in pixels.")
     canvas: int = option(0, "Largest side at which pairs are degraded before they are cropped; 0 is the resolution.")
     crops_per_pair: int = option(1, "Crops from one canvas: simulating costs more than cropping.")

@@ -20,6 +20,7 @@ from gendeg.errors import ImageError, InputError
 from gendeg.priors import SeverityPrior
 from gendeg.severity import tensor_severity
 from gendeg.simulators import simulate_batch
+from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 
 Rng = np.random.Generator
 S = TypeVar("S")
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _CANVAS, _CROP = 0, 1  # streams of random numbers
 _DRAWS = 20  # where all these meet unusable images there is hardly another
+
+EXPOSURES = (0.08, 0.6)  # of darkened photos, relative to the photo's own
 
 MIXTURES: tuple[Mixture, ...] = ((Degradation.RAIN, Degradation.HAZE), (Degradation.SNOW, Degradation.HAZE))
 DESCRIPTIONS = tuple(
@@ -84,6 +87,8 @@ class SimulatedPairs:
         split: `"train"` or `"validation"` (see `gendeg.data.split`).
         broad_share: share of requests whose mu is uniform in [0.01, 0.5] instead, with the sigma that comes with it, so
             that every severity is seen; the published prior ends at mu = 0.284.
+        dark_share: share of photos that are darkened first. Few photos are dark, and a network that has hardly seen one
+            takes it for a photo in low light.
         mixture_share: share of pairs with two degradations at once (rain or snow in haze).
         degradations: what to simulate; by default all six. One that stands here twice is drawn twice as often.
     """
@@ -94,6 +99,7 @@ class SimulatedPairs:
         split: str = "train",
         *,
         broad_share: float = 0.25,
+        dark_share: float = 0.0,
         mixture_share: float = 0.04,
         degradations: Sequence[str] = tuple(Degradation),
     ):
@@ -103,6 +109,7 @@ class SimulatedPairs:
         self.degradations = [Degradation(name) for name in degradations]
         self.mixtures = [mixture for mixture in MIXTURES if set(mixture) <= set(self.degradations)]
         self.broad_share = broad_share
+        self.dark_share = dark_share
         self.mixture_share = mixture_share
         self.read = PhotoReader()
         self.prior = SeverityPrior.published()
@@ -111,6 +118,8 @@ class SimulatedPairs:
     def draw(self, rng: Rng, size: int) -> Pair:
         """Draw a photo, a degradation and a severity, and simulate it on a crop."""
         clean = random_crop(rng, self.read(self.photos[rng.integers(len(self.photos))]), size)
+        if rng.random() < self.dark_share:
+            clean = _darken(rng, clean)
         mixture = self._draw_mixture(rng)
         mu, sigma = self._draw_severity(rng, mixture[0])
         return Pair(clean, _simulate(rng, clean, mixture, mu, sigma), mixture)
@@ -125,6 +134,12 @@ class SimulatedPairs:
             return rng.uniform(0.01, 0.5), np.nan
         mu, sigma = self.prior.sample(degradation, 1, seed=int(rng.integers(2**31)))[0]
         return float(mu), float(sigma)
+
+
+def _darken(rng: Rng, clean: Tensor) -> Tensor:
+    """The photo at a shorter exposure, without the noise of one."""
+    exposure = float(np.exp(rng.uniform(*np.log(EXPOSURES))))
+    return linear_to_srgb(exposure * srgb_to_linear(clean))
 
 
 def _simulate(rng: Rng, clean: Tensor, mixture: Mixture, mu: float, sigma: float) -> Tensor:

@@ -40,7 +40,12 @@ def mixed_pairs(config: TrainingConfig) -> MixedPairs:
         for name, weight in zip(config.data, _data_weights(config), strict=True)
     ]
     if config.photos:
-        simulated = SimulatedPairs(config.photos, broad_share=config.broad_share, degradations=config.degradations)
+        simulated = SimulatedPairs(
+            config.photos,
+            broad_share=config.broad_share,
+            dark_share=config.dark_share,
+            degradations=config.degradations,
+        )
         sources.append((simulated, 1 - share))
     return MixedPairs(sources)
 
