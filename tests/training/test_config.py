@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_unknown_options() -> None:
         parse_config(TrainingConfig, ["--max-step-s", "7"])
 
 
+def test_limits_are_of_settings_that_exist() -> None:
+    for config_class in (AutoencoderConfig, GeneratorConfig, RestorerConfig, SCMConfig):
+        settings = {item.name for item in fields(config_class)}
+        assert set(TrainingConfig.limits) <= set(config_class.limits) <= settings
+        config_class().check_limits()
+
+
 def test_a_saved_configuration_is_read_back(tmp_path: Path) -> None:
     config = GeneratorConfig(pipeline="folder", max_steps=3, min_snr_gamma=5.0)
     config.save(tmp_path / "config.yaml")
@@ -41,7 +49,17 @@ def test_unknown_setting_and_missing_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("max_steps: [1", "not YAML"), ("- max_steps", "holds no settings"), ("photos: streets", r"photos: \[streets\]")],
+    [
+        ("max_steps: [1", "not YAML"),
+        ("- max_steps", "holds no settings"),
+        ("photos: streets", r"photos: \[streets\]"),
+        ("lr_schedule: cosin", r"run\.yaml: .*invalid choice: 'cosin'"),
+        ("max_steps: 1.5", r"run\.yaml: .*invalid int value: '1\.5'"),
+        ("max_steps: ", r"run\.yaml: max_steps has no value"),
+        ("learning_rate: [1]", r"learning_rate is one value; got \[1\]"),
+        ("betas: [a, 0.9]", r"run\.yaml: .*invalid float value: 'a'"),
+        ("broad_share: 7", r"broad_share=7\.0 is out of range; give a number from 0 to 1"),
+    ],
 )
 def test_broken_settings_file(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "run.yaml").write_text(content)

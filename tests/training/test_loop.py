@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gendeg.errors import InputError, MissingExtraError, TrainingError
 from gendeg.training import Recipe, train
-from gendeg.training.card import _RUN_FILES
+from gendeg.training.card import _RUN_FILES, push_result
 from gendeg.training.checkpointing import find_checkpoints, whole_result
 from gendeg.training.config import TrainingConfig
 from gendeg.training.loading import IndexBatches, item_generator
@@ -111,6 +111,18 @@ def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     assert all(value.isfinite().all() for value in load_file(last / "model.safetensors").values())
 
 
+def test_weights_that_explode_are_never_saved(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"weight is (nan|inf) at step 1\. There is no checkpoint yet"):
+        run(config(tmp_path, learning_rate=1e38, max_steps=1, weight_decay=0.0))
+    assert not list(tmp_path.glob("layer.pt")) + find_checkpoints(tmp_path)
+
+
+def test_a_checkpoint_whose_weights_give_no_finite_loss_is_set_aside(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"loss is nan at step 5.*checkpoint-0000003\. Lower"):
+        run(config(tmp_path, event="nan", checkpoint_every=1))
+    assert (tmp_path / "checkpoint-0000004.exploded").is_dir()
+
+
 def test_refuses_to_start_over_an_earlier_run(tmp_path: Path) -> None:
     run(config(tmp_path))
     with pytest.raises(TrainingError, match="--resume"):
@@ -154,8 +166,18 @@ def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"seed": -1}, InputError, "seed=-1 is no seed"),
+        ({"seed": -1}, InputError, "seed=-1 is out of range"),
         ({"seed": 2**32}, InputError, "from 0 to 4294967295"),
+        ({"max_steps": 0}, InputError, "max_steps=0 is out of range; give a number from 1 upwards"),
+        ({"gradient_accumulation_steps": 0}, InputError, "gradient_accumulation_steps=0"),
+        ({"max_grad_norm": -1.0}, InputError, r"max_grad_norm=-1\.0"),
+        ({"weight_decay": float("nan")}, InputError, "weight_decay=nan"),
+        (
+            {"push_to_hub": True, "hub_model_id": "streets"},
+            InputError,
+            "'streets' is no repository's name",
+        ),
+        ({"tracker": "all"}, InputError, "'all' is none of .*tensorboard"),
         ({"gradient_accumulation_steps": 3}, InputError, "equal parts"),
         ({"push_to_hub": True}, InputError, "--hub-model-id"),
         ({"betas": [0.9]}, InputError, r"betas are two numbers.*\[0\.9\]"),
@@ -206,6 +228,12 @@ def test_a_new_result_replaces_the_old_one(tmp_path: Path) -> None:
         "unet",
         "unet/new",
     ]
+
+
+def test_a_failed_upload_says_where_the_result_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(TrainingError, match=f"The result is in {tmp_path}, but could not be uploaded to you/streets"):
+        push_result(tmp_path, "you/streets")
 
 
 def test_only_the_result_is_uploaded() -> None:

@@ -138,10 +138,10 @@ def test_gradient_checkpointing_changes_nothing_but_memory(photo_folder: Path, t
 
 def test_an_exploding_learning_rate_keeps_the_last_good_checkpoint(photo_folder: Path, tmp_path: Path) -> None:
     settings = {"checkpoint_every": 1, "warmup_steps": 0, "loss": "l1"}
-    with pytest.raises(TrainingError, match=r"is (nan|inf) at step \d+.*checkpoint-\d+.*Lower the learning rate"):
-        run(tiny_config(photo_folder, tmp_path, learning_rate=1e30, **settings))
-    last = load_file(find_checkpoints(tmp_path)[-1] / "model.safetensors")
-    assert all(value.isfinite().all() for value in last.values())
+    run(tiny_config(photo_folder, tmp_path, max_steps=2, **settings))
+    with pytest.raises(TrainingError, match=r"is (nan|inf) at step 4.*checkpoint-0000002\. Lower the learning rate"):
+        run(tiny_config(photo_folder, tmp_path, max_steps=8, learning_rate=1e30, resume=True, **settings))
+    run(tiny_config(photo_folder, tmp_path, max_steps=4, resume=True, **settings))
 
 
 class DyingRecipe(RestorerRecipe):

@@ -10,7 +10,7 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from gendeg.pipelines.latents import decode_mode, encode_mode
-from gendeg.training.config import TrainingConfig, option
+from gendeg.training.config import COUNT, NOT_NEGATIVE, TrainingConfig, option
 from gendeg.training.figures import write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.metrics import MeanByName, psnr
@@ -23,6 +23,14 @@ LATENT_LIMIT = 3.0  # the decoder of AutoencoderTiny squashes latents to +-3
 @dataclass
 class AutoencoderConfig(TrainingConfig):
     """Settings of `examples/train_autoencoder.py`."""
+
+    limits = TrainingConfig.limits | {
+        "channels": COUNT,
+        "latent_channels": COUNT,
+        "gradient_weight": NOT_NEGATIVE,
+        "structure_weight": NOT_NEGATIVE,
+        "latent_noise": NOT_NEGATIVE,
+    }
 
     channels: int = option(48, "Feature channels of encoder and decoder.")
     latent_channels: int = option(8, "Channels of the latents.")

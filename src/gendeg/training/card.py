@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, ModelCard, ModelCardData
 
-from gendeg.errors import count_of
+from gendeg.errors import TrainingError, count_of, first_line
 from gendeg.training.checkpointing import BEST
 from gendeg.training.entries import entry_label
 from gendeg.training.recipe import Recipe
@@ -73,7 +73,17 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def push_result(folder: Path, repository: str) -> None:
-    """Upload a result to the hub, without the run's checkpoints, logs and paths."""
+    """Upload a result to the hub, without the run's checkpoints, logs and paths.
+
+    Raises:
+        TrainingError: the hub cannot be reached, or refuses it.
+    """
     api = HfApi()
-    api.create_repo(repository, exist_ok=True)
-    api.upload_folder(folder_path=folder, repo_id=repository, ignore_patterns=list(_RUN_FILES))
+    try:
+        api.create_repo(repository, exist_ok=True)
+        api.upload_folder(folder_path=folder, repo_id=repository, ignore_patterns=list(_RUN_FILES))
+    except Exception as error:  # of the network, rights, or quotas: each of a class of its own
+        raise TrainingError(
+            f"The result is in {folder}, but could not be uploaded to {repository}: {first_line(error)} "
+            f"`hf upload {repository} {folder}` tries again."
+        ) from error

@@ -47,7 +47,7 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
     The files are written to a temporary folder that is renamed at the end, then all but the `keep` latest checkpoints
     are removed.
     """
-    final = folder / f"checkpoint-{step:07d}"
+    final = _checkpoint(folder, step)
     temporary = folder / f".{final.name}.tmp"
     if accelerator.is_main_process:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -61,6 +61,20 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
             shutil.rmtree(old)
     accelerator.wait_for_everyone()
     return final
+
+
+def set_aside_checkpoint(accelerator: Accelerator, folder: Path, step: int) -> None:
+    """Rename the checkpoint of a step, if there is one, to `checkpoint-<step>.exploded`, which nothing resumes from."""
+    checkpoint = _checkpoint(folder, step)
+    if accelerator.is_main_process and checkpoint.is_dir():
+        aside = checkpoint.with_suffix(".exploded")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(checkpoint, aside)
+    accelerator.wait_for_everyone()
+
+
+def _checkpoint(folder: Path, step: int) -> Path:
+    return folder / f"checkpoint-{step:07d}"
 
 
 @contextmanager

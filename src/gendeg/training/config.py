@@ -1,10 +1,11 @@
 """Settings of a training run: a dataclass, filled from a YAML file and the command line."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 
 import yaml
 from transformers import HfArgumentParser
@@ -14,6 +15,13 @@ from gendeg.errors import InputError
 from gendeg.files import whole_file
 
 C = TypeVar("C", bound="TrainingConfig")
+
+Limits = tuple[float, float]
+
+SHARE: Limits = (0, 1)
+COUNT: Limits = (1, math.inf)
+NOT_NEGATIVE: Limits = (0, math.inf)
+LARGEST_SEED = 2**32 - 1  # that NumPy takes for its global state
 
 _NO_PART_OF_RESULT = {
     "output_dir", "resume", "num_workers", "checkpoint_every", "keep_checkpoints", "log_every", "tracker",
@@ -31,6 +39,30 @@ def option(default: Any, description: str) -> Any:
 @dataclass
 class TrainingConfig:
     """Settings that every recipe has. Each is a command-line option too: `--max-steps 100`."""
+
+    limits: ClassVar[dict[str, Limits]] = {
+        "seed": (0, LARGEST_SEED),
+        "data_share": SHARE,
+        "broad_share": SHARE,
+        "dark_share": SHARE,
+        "resolution": COUNT,
+        "canvas": NOT_NEGATIVE,
+        "crops_per_pair": COUNT,
+        "num_workers": NOT_NEGATIVE,
+        "max_steps": COUNT,
+        "batch_size": COUNT,
+        "gradient_accumulation_steps": COUNT,
+        "learning_rate": NOT_NEGATIVE,
+        "warmup_steps": NOT_NEGATIVE,
+        "weight_decay": NOT_NEGATIVE,
+        "max_grad_norm": (1e-12, math.inf),
+        "ema_decay": SHARE,
+        "checkpoint_every": COUNT,
+        "keep_checkpoints": COUNT,
+        "validate_every": COUNT,
+        "validation_count": COUNT,
+        "log_every": COUNT,
+    }
 
     output_dir: str = option("runs/training", "Folder for checkpoints, validation pictures and the result.")
     seed: int = option(0, "Decides the data, the noise and new weights.")
@@ -93,6 +125,18 @@ class TrainingConfig:
             )
         return self.canvas or self.resolution
 
+    def check_limits(self) -> None:
+        """Refuse numbers out of their range.
+
+        Raises:
+            InputError: one is.
+        """
+        for name, (least, most) in self.limits.items():
+            value = getattr(self, name)
+            if value is not None and not (least <= value <= most and math.isfinite(value)):
+                upwards = "upwards" if most == math.inf else f"to {most}"
+                raise InputError(f"{name}={value} is out of range; give a number from {least} {upwards}.")
+
     def changes_since(self, former: Mapping[str, Any]) -> list[str]:
         """What may decide the result and differs from the settings of an earlier start: `["max_steps 8 -> 16"]`."""
         settings = {name: value for name, value in asdict(self).items() if name not in _NO_PART_OF_RESULT}
@@ -113,18 +157,44 @@ def parse_config(config_class: type[C], arguments: Sequence[str] | None = None) 
         arguments: command line without program name; default `sys.argv[1:]`.
 
     Raises:
-        InputError: the YAML file is missing or broken; or a setting, there or on the command line, is unknown.
+        InputError: the YAML file is missing or broken; or a setting, there or on the command line, is unknown, of the
+            wrong type, none of the choices, or out of range.
     """
-    parser = HfArgumentParser(config_class)
+    parser = _Parser(config_class)
     parser.add_argument("--config", help="YAML file with any of these settings.")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     chosen = parser.parse_known_args(arguments)[0].config
     if chosen:
-        parser.set_defaults(**read_settings(config_class, Path(chosen)))
+        parser.set_defaults(**_checked_settings(parser, config_class, Path(chosen)))
     config, _, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     if unknown:
         raise InputError(f"Unknown options: {' '.join(unknown)}. --help lists the known ones.")
+    config.check_limits()
     return config
+
+
+class _Parser(HfArgumentParser):
+    """Raises what others write to stderr."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}. See --help.")
+
+
+def _checked_settings(parser: _Parser, config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, as the parser reads them on a command line."""
+    settings = read_settings(config_class, path)
+    defaults = asdict(config_class())
+    given = {name: value for name, value in settings.items() if value != defaults[name]}
+    words = []
+    for name, value in given.items():
+        if value is None:
+            raise InputError(f"{path}: {name} has no value.")
+        words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
+    try:
+        parsed = parser.parse_args(words)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return settings | {name: getattr(parsed, name) for name in given}
 
 
 def read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, Any]:
@@ -147,7 +217,9 @@ def read_settings(config_class: type[TrainingConfig], path: Path) -> dict[str, A
         known_names = ", ".join(known)
         raise InputError(f"{path} has unknown settings: {', '.join(unknown)}. Known: {known_names}.")
     lists = [name for name, value in asdict(config_class()).items() if isinstance(value, list)]
-    for name in set(lists) & set(settings):
-        if not isinstance(settings[name], list):
-            raise InputError(f"{path}: {name} is a list; write `{name}: [{settings[name]}]`.")
+    for name, value in settings.items():
+        if name in lists and not isinstance(value, list):
+            raise InputError(f"{path}: {name} is a list; write `{name}: [{value}]`.")
+        if name not in lists and isinstance(value, (list, dict)):
+            raise InputError(f"{path}: {name} is one value; got {value}.")
     return settings

@@ -16,7 +16,7 @@ from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import diffused_latents, encode_mode
 from gendeg.severity import MU_RANGE, SIGMA_RANGE, Severity, severity_one_hot
-from gendeg.training.config import TrainingConfig, option
+from gendeg.training.config import NOT_NEGATIVE, SHARE, TrainingConfig, option
 from gendeg.training.diffusion import add_noise, min_snr_weights, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
 from gendeg.training.loading import item_generator
@@ -28,6 +28,16 @@ REGIONS = (2, 4, 8)  # sides, in latents
 @dataclass
 class GeneratorConfig(TrainingConfig):
     """Settings of `examples/train_generator.py`."""
+
+    limits = TrainingConfig.limits | {
+        "projection_learning_rate": NOT_NEGATIVE,
+        "drop_text": SHARE,
+        "drop_image": SHARE,
+        "drop_both": SHARE,
+        "min_snr_gamma": NOT_NEGATIVE,
+        "change_scale": NOT_NEGATIVE,
+        "multiscale_weight": NOT_NEGATIVE,
+    }
 
     pipeline: str | None = option(None, "Folder or hub name of the GenDegPipeline to train.")
     base_model: str | None = option(None, "Stable Diffusion 1.x to start from instead.")

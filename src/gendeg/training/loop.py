@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from gendeg.checkpoints import HUB_NAME
 from gendeg.errors import InputError, MissingExtraError, TrainingError
 from gendeg.progress import progress_bar
 from gendeg.training.card import TRACKER_FOLDER, push_result, write_model_card
@@ -28,6 +29,7 @@ from gendeg.training.checkpointing import (
     load_checkpoint,
     require_no_checkpoints,
     save_checkpoint,
+    set_aside_checkpoint,
     whole_result,
     write_score,
 )
@@ -41,7 +43,6 @@ from gendeg.training.signals import stop_signals
 logger = logging.getLogger(__name__)
 
 SETTINGS = "config.yaml"  # of a run, in its folder
-LARGEST_SEED = 2**32 - 1  # that NumPy takes for its global state
 
 
 def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, config: TrainingConfig) -> Path:
@@ -62,10 +63,10 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
         Folder of the result.
 
     Raises:
-        TrainingError: the loss or the gradient is not finite, there is nothing to resume, or checkpoints of an earlier
-            run are in the way.
-        InputError: no seed, `batch_size` cannot be split over processes and accumulation steps, impossible betas or
-            learning rates, no repository to push to, or no such tracker.
+        TrainingError: loss, gradient or weights are not finite, there is nothing to resume, checkpoints of an earlier
+            run are in the way, or the upload failed.
+        InputError: a number is out of range, `batch_size` cannot be split over processes and accumulation steps,
+            impossible betas or learning rates, no repository to push to, or no such tracker.
         MissingExtraError: the tracker is not installed.
         SystemExit: stopped by a signal, after a checkpoint was saved.
     """
@@ -74,8 +75,7 @@ def train(recipe: Recipe[Any], dataset: Dataset[dict[str, Any]], items: Items, c
 
 
 def _check(config: TrainingConfig) -> None:
-    if not 0 <= config.seed <= LARGEST_SEED:
-        raise InputError(f"seed={config.seed} is no seed; give a whole number from 0 to {LARGEST_SEED}.")
+    config.check_limits()
     if config.batch_size % config.gradient_accumulation_steps:
         raise InputError(
             f"batch_size={config.batch_size} cannot be split into {config.gradient_accumulation_steps} equal parts "
@@ -92,7 +92,9 @@ def _check(config: TrainingConfig) -> None:
         raise InputError("mixed_precision=fp16 needs a GPU; on a CPU give bf16 or no.")
     if config.push_to_hub and not config.hub_model_id:
         raise InputError("--push-to-hub needs --hub-model-id, e.g. you/gendeg-streets.")
-    trackers = [name for name in LoggerType.list() if name != LoggerType.ALL]
+    if config.hub_model_id and not HUB_NAME.fullmatch(config.hub_model_id):
+        raise InputError(f"hub_model_id={config.hub_model_id!r} is no repository's name, e.g. you/gendeg-streets.")
+    trackers = [name for name in LoggerType.list() if name != LoggerType.ALL.value]
     if config.tracker and config.tracker not in trackers:
         raise InputError(f"tracker={config.tracker!r} is none of {', '.join(trackers)}.")
     if config.tracker and config.tracker not in get_available_trackers():
@@ -151,6 +153,7 @@ class _Run:
         if step % config.log_every == 0:
             self._log(bar)
         if step % config.checkpoint_every == 0 or step == config.max_steps or stop:
+            self._require_finite_weights()
             save_checkpoint(self.accelerator, self.folder, step, config.keep_checkpoints)
         if stop:
             logger.warning("Stopped at step %d; add --resume to go on.", step)
@@ -220,13 +223,16 @@ class _Run:
         with accelerator.accumulate(self.model):
             with accelerator.autocast():
                 loss = self.model(_to_device(batch, accelerator.device))
-            self._require_finite("loss", loss)
+            if not self._is_finite(loss):
+                set_aside_checkpoint(self.accelerator, self.folder, self.progress.step)  # its weights gave this loss
+                raise self._explosion("loss", loss, self.progress.step + 1)
             self.losses.append(loss.detach())
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-                if self.config.mixed_precision != "fp16":  # there the gradient scaler skips steps that overflow
-                    self._require_finite("gradient", norm)
+                # with fp16 the gradient scaler skips steps that overflow
+                if self.config.mixed_precision != "fp16" and not self._is_finite(norm):
+                    raise self._explosion("gradient", norm, self.progress.step + 1)
             self.optimizer.step()
             self.optimizer.zero_grad()
         if accelerator.sync_gradients:
@@ -235,15 +241,21 @@ class _Run:
             if self.average:
                 self.average.step(_averaged_parameters(self.recipe))
 
-    def _require_finite(self, name: str, value: Tensor) -> None:
-        """Stop all processes at the same step if the value is NaN or infinite in any of them."""
-        value = self.accelerator.reduce(value.detach(), reduction="mean")
-        if torch.isfinite(value):
-            return
+    def _is_finite(self, value: Tensor) -> bool:
+        """Whether a number is finite in all processes; they stop at the same step."""
+        return bool(torch.isfinite(self.accelerator.reduce(value.detach(), reduction="mean")))
+
+    def _require_finite_weights(self) -> None:
+        """What is saved can be gone on with."""
+        largest = torch.stack([parameter.detach().abs().max() for parameter in self.recipe.parameters()]).max()
+        if not self._is_finite(largest):
+            raise self._explosion("largest weight", largest, self.progress.step)
+
+    def _explosion(self, name: str, value: Tensor, step: int) -> TrainingError:
         good = find_checkpoints(self.folder)
         kept = f"The last good checkpoint is {good[-1]}" if good else "There is no checkpoint yet"
-        raise TrainingError(
-            f"The {name} is {value.item()} at step {self.progress.step + 1}. {kept}. Lower the learning rate, or try "
+        return TrainingError(
+            f"The {name} is {value.item()} at step {step}. {kept}. Lower the learning rate, or try "
             "--mixed-precision no."
         )
 

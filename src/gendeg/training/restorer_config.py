@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gendeg.training.config import TrainingConfig, option
+from gendeg.training.config import NOT_NEGATIVE, SHARE, TrainingConfig, option
 
 
 @dataclass
 class RestorerConfig(TrainingConfig):
     """Settings of `examples/train_restorer.py`."""
+
+    limits = TrainingConfig.limits | {
+        "clean_share": SHARE,
+        "psnr_limit": (0, 200),
+        "frequency_weight": NOT_NEGATIVE,
+        "perceptual_weight": NOT_NEGATIVE,
+    }
 
     model: str | None = option(None, "Network to train from random weights: nafnet, promptir, swin, nafnet-tiny, ....")
     restorer: str | None = option(None, "Folder or hub name of a restorer to go on from instead.")

@@ -51,8 +51,6 @@ def mixed_pairs(config: TrainingConfig) -> MixedPairs:
 
 
 def _data_share(config: TrainingConfig) -> float:
-    if not 0 <= config.data_share <= 1:
-        raise InputError(f"data_share={config.data_share} is a share: give a number from 0 to 1.")
     if not config.data:
         return 0.0
     return config.data_share if config.photos else 1.0
@@ -96,7 +94,8 @@ def require_sources(config: TrainingConfig) -> None:
     """Refuse settings that name no source of pairs.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a number is out of range.
     """
+    config.check_limits()
     if not (config.photos or config.data):
         raise InputError("Nothing to train on: name --photos (clean photos) or --data (pairs, data sets), or both.")
