@@ -35,3 +35,21 @@ def test_an_empty_file_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "empty.ckpt").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"is it complete\? \(\w+"):
         read_state_dict(tmp_path / "empty.ckpt")
+
+
+def test_a_torchscript_program_is_told_from_a_checkpoint(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(2)), tmp_path / "program.pt")
+    with pytest.raises(CheckpointError, match="is a TorchScript program") as error:
+        read_state_dict(tmp_path / "program.pt")
+    assert "weights_only" not in str(error.value)
+
+
+def test_an_empty_wrapper_is_not_opened(tmp_path: Path) -> None:
+    torch.save({"model": {"weight": torch.ones(2)}, "params": {}}, tmp_path / "net.pth")
+    assert list(read_state_dict(tmp_path / "net.pth")) == ["weight"]
+
+
+def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.eye(3).to_sparse()}, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match=r"holds sparse tensors \(weight\)"):
+        read_state_dict(tmp_path / "net.pth")

@@ -84,6 +84,12 @@ def test_mixtures():
             parse_mixture(bad)
 
 
+@pytest.mark.parametrize("unordered", [{"rain", "haze"}, frozenset({"haze"})])
+def test_a_mixture_without_an_order_is_refused(unordered):
+    with pytest.raises(InputError, match="is a set, which has no order"):
+        parse_mixture(unordered)
+
+
 def test_mixture_phrases_are_those_of_the_mixed_sets():
     assert degradation_phrase([SNOW, HAZE]) == "in snowy and hazy conditions"  # CSD
     assert degradation_phrase([RAIN, HAZE]) == "in rainy and hazy conditions"  # ORD

@@ -111,6 +111,20 @@ def test_grey_values_out_of_range_are_refused(tmp_path, pixel, dtype, message):
         save(tmp_path / "grey.tif", image)
 
 
+def test_modes_that_pillow_cannot_convert_are_refused():
+    image = PIL.Image.new("La", (4, 4))
+    for use in (to_rgb, to_tensor, to_batch):
+        with pytest.raises(ImageError, match="mode La into RGB"):
+            use(image)
+
+
+def test_a_file_that_is_broken_beyond_its_header(tmp_path, pixels):
+    PIL.Image.fromarray(pixels.repeat(20, 0).repeat(20, 1)).save(tmp_path / "image.png")
+    (tmp_path / "image.png").write_bytes((tmp_path / "image.png").read_bytes()[:200])
+    with PIL.Image.open(tmp_path / "image.png") as image, pytest.raises(ImageError, match="mode RGB into RGB"):
+        to_tensor(image)
+
+
 @pytest.mark.parametrize("content", [b"", b"not an image", None])
 def test_broken_files(tmp_path, pixels, content):
     PIL.Image.fromarray(pixels).save(tmp_path / "good.png")
@@ -202,6 +216,12 @@ def test_views_and_read_only_arrays_give_no_warning(pixels):
     assert pixels.any()
 
 
+def test_a_tensor_that_requires_grad_is_detached():
+    image = torch.rand(3, 4, 4, requires_grad=True)
+    assert not to_tensor(image).requires_grad
+    assert torch.equal(to_tensor(image), image)
+
+
 def test_input_is_never_changed(pixels):
     image = torch.rand(3, 4, 4)
     before = image.clone()
@@ -240,6 +260,9 @@ def test_batches(pixels):
         (torch.full((3, 4, 4), 200), "int64"),
         (np.full((4, 4, 3), 1j), "complex128"),
         (np.full((4, 4, 3), "a"), "<U1"),
+        (torch.zeros(3, 4, 4).to_sparse(), "dense; this one is torch.sparse_coo"),
+        (torch.full((3, 4, 4), torch.nan), "NaN"),
+        (torch.full((3, 4, 4), 1.1).half(), r"\[0, 1\]"),
     ],
 )
 def test_what_is_no_image_is_refused(image, message):

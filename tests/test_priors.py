@@ -194,6 +194,8 @@ def edit(content, path, value):
         (["mode"], "mine", "mode"),
         (["random_fraction"], 1.5, "random_fraction"),
         (["degradations", "haze", "sets", 0, "weight"], -1, "positive"),
+        (["degradations", "haze", "sets", 0, "pairs"], float("inf"), "broken"),
+        (["degradations", "haze", "sets", 0, "sigma_range"], [], "broken"),
         (["degradations", "haze", "sets", 0, "mu_probability"], {"3": 0.5}, "sums to"),
         (["degradations", "haze", "sets", 0, "mu_probability"], {"200": 1.0}, "200"),
         (["degradations", "haze", "sets", 0, "mu_probability"], {"90": 1.0}, "no sigma"),
@@ -214,7 +216,7 @@ def test_broken_files_are_refused(tmp_path, published, path, value, message):
         SeverityPrior.load(file)
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "{", "\x80 not text"])
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{", "\x80 not text", "[" * 200_000])
 def test_files_that_are_no_prior(tmp_path, content):
     file = tmp_path / "prior.json"
     file.write_text(content)
@@ -250,6 +252,28 @@ def test_from_pairs_takes_severities_above_the_range():
     assert sigma.max() <= SIGMA_RANGE[1]
 
 
+def test_a_batch_is_no_pair():
+    batch = np.zeros((2, 4, 4, 3))
+    with pytest.raises(InputError, match="Pair 0 is a batch of 2 images; give a pair for each"):
+        SeverityPrior.from_pairs([(batch, batch, "haze")])
+    assert SeverityPrior.from_pairs([(batch[:1], batch[:1], "haze")]).datasets("haze") == ("pairs",)
+
+
+def test_names_of_sets_are_taken_as_text():
+    prior = SeverityPrior.from_severities([0.1] * 3, [0.1] * 3, ["haze"] * 3, [3, "a", None], weights={3: 2})
+    assert prior.datasets("haze") == ("3", "None", "a")
+    assert [source.weight for source in prior.statistics[Degradation.HAZE].sets] == [2, 1, 1]
+
+
+def test_statistics_by_name_or_alias():
+    known = two_sets().statistics[Degradation.HAZE]
+    assert SeverityPrior({"fog": known}).degradations == (Degradation.HAZE,)
+    with pytest.raises(UnknownDegradationError, match="'hazy'"):
+        SeverityPrior({"hazy": known})
+    with pytest.raises(InputError, match="haze, fog name a degradation twice"):
+        SeverityPrior({"haze": known, "fog": known})
+
+
 @pytest.mark.parametrize("pair", [3, (1, 2), {"clean": 1}, "abc"])
 def test_from_pairs_refuses_what_is_no_pair(pair):
     with pytest.raises(InputError, match="Pair 0"):
@@ -281,6 +305,7 @@ def test_from_severities_refuses():
             lambda: SeverityPrior.from_severities([0.1], [0.1], ["haze"], ["x"], weights={"x": "2"}),
             "weight of x='2' is not a number",
         ),
+        (lambda: SeverityPrior.from_severities([10**400], [0.1], ["haze"], ["x"]), "mu must be numbers"),
         (lambda: SeverityPrior({Degradation.HAZE: 5}), "DegradationStatistics of each"),
         (lambda: SeverityPrior.load(None), "path=None is neither text nor a path"),
         (lambda: SeverityPrior.from_original(5), "folder=5 is neither text nor a path"),
@@ -387,6 +412,44 @@ def test_from_original_refuses(original_folder, tmp_path):
         SeverityPrior.from_original(original_folder)
 
 
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1], r"weights=\[1\]; give a mapping"),
+        ({"RESIDE": None}, "weight of RESIDE=None is not a number"),
+        ({"RESIDE": "2"}, "weight of RESIDE='2' is not a number"),
+        ({3: 1}, "Weights for 3"),
+    ],
+)
+def test_weights_that_are_no_numbers(original_folder, weights, message):
+    with pytest.raises(InputError, match=message):
+        SeverityPrior.from_original(original_folder, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (None, "null, NaN or infinite"),
+        (float("nan"), "null, NaN or infinite"),
+        (float("inf"), "null, NaN or infinite"),
+        (10**400, "no counts"),
+        ("many", "no counts"),
+        ([1], "no counts"),
+        (-1, "the count -1; counts are at least 0"),
+    ],
+)
+def test_counts_that_are_none(original_folder, count, message):
+    file = original_folder / "haze" / "Mu_RESIDE.json"
+    bins = json.loads(file.read_text())
+    bins[7]["Count"] = count
+    file.write_text(json.dumps(bins))
+    with pytest.raises(InputError, match=f"a histogram of RESIDE has .*{message}"):
+        SeverityPrior.from_original(original_folder)
+    file.write_text(json.dumps(bins[:3]))
+    with pytest.raises(InputError, match="RESIDE has 3 bins; 128 counts are expected"):
+        SeverityPrior.from_original(original_folder)
+
+
 def test_the_published_prior_cannot_be_changed(published):
     with pytest.raises(TypeError):
         del published.statistics[Degradation.HAZE]
@@ -429,6 +492,7 @@ def test_draws_that_are_no_numbers(arguments, message):
 def test_given_values_may_be_one_number_and_must_be_numbers():
     prior = SeverityPrior.published()
     assert prior.sample_sigma("haze", 0.1, 0) == prior.sample_sigma("haze", [0.1], 0)
+    assert prior.sample_sigma("haze", [], 0).shape == prior.sample_mu("haze", [], 0).shape == (0,)
     with pytest.raises(InputError, match=r"mu=.*'a'.* is not a number"):
         prior.sample_sigma("haze", ["a"], 0)
     with pytest.raises(InputError, match="sigma=None is not a number"):

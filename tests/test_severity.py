@@ -105,10 +105,32 @@ def test_any_map_is_feasible():
 
 
 @pytest.mark.parametrize(
-    "pair", [(0.2, 0.08), (None, None), (0.0, 0.0), (0.7, 0.4), (0.5, None), (None, 0.4), (0.2, 0.4)]
+    "pair",
+    [(0.2, 0.08), (None, None), (0.0, 0.0), (0.7, 0.4), (0.5, None), (None, 0.4), (0.2, 0.4), (0.000284, 0.016851)],
 )
 def test_feasible_requests(pair):
     check_severity(*pair)
+
+
+def test_the_largest_feasible_sigma_is_accepted_however_it_is_rounded():
+    mu = np.concatenate([np.linspace(0, 0.2, 2000), np.geomspace(1e-9, 0.01, 500)])
+    for one, bound in zip(mu, np.sqrt(mu * (1 - mu)), strict=True):
+        check_severity(one, bound)
+        check_severity(np.float32(one), np.float32(bound))
+        check_severity(round(one, 6), round(bound, 6))
+
+
+def test_measured_severities_are_accepted():
+    rng = np.random.default_rng(3)
+    for share in np.linspace(0, 0.15, 50):
+        clean, degraded = torch.zeros(1, 3, 16, 16), torch.from_numpy(rng.random((1, 3, 16, 16)) < share).float()
+        severity = measure_severity(clean, degraded)[0]
+        check_severity(severity.mu, severity.sigma)
+        check_severity(*torch.cat(tensor_severity(clean, degraded)))
+
+
+def test_a_bound_in_single_precision():
+    assert check_severity(np.float32(0.7), np.float32(0.4)) == (pytest.approx(0.7), 0.4)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.array, torch.tensor])
@@ -134,6 +156,9 @@ def test_numbers_of_any_library(kind):
         (np.array([0.2]), None, "not a number"),
         (torch.tensor([0.2, 0.3]), None, "not a number"),
         (1j, None, "not a number"),
+        (10**400, None, r"mu is too large for a floating-point number. Give one in \[0, 0.7\]"),
+        (0.2, 0.40001, "sigma=0.40001"),
+        (0.1, 0.3001, "infeasible"),
     ],
 )
 def test_requests_that_are_refused(mu, sigma, message):

@@ -42,7 +42,7 @@ def read_float(name: str, value: Any) -> float:
     """A number of Python, NumPy or torch as float.
 
     Raises:
-        InputError: not a number.
+        InputError: not a number, or too large a one.
     """
     try:
         if isinstance(value, (str, bytes)) or is_list(value):
@@ -50,6 +50,8 @@ def read_float(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name}={value!r} is not a number.") from None
+    except OverflowError:  # a whole number of hundreds of digits
+        raise InputError(f"{name} is too large for a floating-point number.") from None
 
 
 def read_int(name: str, value: Any) -> int:

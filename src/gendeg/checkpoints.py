@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import struct
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,11 +68,12 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
     Raises:
         InputError: not a file's name at all.
-        CheckpointError: no such file, not a checkpoint, truncated, without tensors, or a pickle that carries code.
+        CheckpointError: no such file, not a checkpoint, truncated, without tensors or with sparse ones, TorchScript, or
+            a pickle that carries code.
     """
     check_path("path", path)
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike that of pathlib, it takes names of any length
         raise CheckpointError(f"No checkpoint file at {path}.")
     try:
         if path.suffix.lower() == ".safetensors":
@@ -83,22 +85,32 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             "could run code when loaded. Ask its author for a safetensors file."
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if "TorchScript" in str(error):  # torch would have the caller run its code
+            raise CheckpointError(
+                f"{path} is a TorchScript program, not a checkpoint; give the file of the network's weights."
+            ) from error
         reason = first_line(error)
         raise CheckpointError(f"{path} cannot be read as a checkpoint; is it complete? ({reason})") from error
     for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
+        inner = content.get(wrapper) if isinstance(content, dict) else None
+        if inner and isinstance(inner, dict):
+            content = inner
     entries = content.items() if isinstance(content, dict) else ()
     tensors = {name: value for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors, so it is not a model checkpoint.")
+    sparse = [name for name, tensor in tensors.items() if tensor.layout != torch.strided]
+    if sparse:
+        raise CheckpointError(f"{path} holds sparse tensors ({_first(sparse)}); networks here take dense ones.")
     return tensors
 
 
 def _unpickle(path: Path) -> Any:
     with torch.serialization.safe_globals([(_Inert, _LIGHTNING_CLASS), (OrderedDict, _YACS_CLASS)]):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():  # of TorchScript, which torch refuses
+                warnings.filterwarnings("ignore", "'torch.load' received a zip file", UserWarning)
+                return torch.load(path, map_location="cpu", weights_only=True)
         # Text and damaged files are read as if they were a pickle's commands, with an error of any of these kinds.
         except (LookupError, AssertionError, AttributeError, TypeError, struct.error) as error:
             raise pickle.UnpicklingError(str(error)) from error
@@ -113,6 +125,7 @@ def read_network(path: str | os.PathLike[str], first: str, network: str) -> dict
         network: what the network is called in messages.
 
     Raises:
+        InputError: not the name of a file at all.
         CheckpointError: unreadable, unsafe, without such a network, or with several.
     """
     tensors = read_state_dict(path)
@@ -140,10 +153,12 @@ def model_from_checkpoint(
         model_class: called with the deduced sizes and the options.
         path: see `read_state_dict`.
         first: a name that the checkpoint of such a model always has, see `read_network`.
-        deduce_sizes: the model's arguments, from its weights; may fail with a `KeyError` on other weights.
+        deduce_sizes: the model's arguments, from its weights; may fail on other weights, with a `KeyError`, or a
+            `ValueError` that says why.
         options: arguments of the model that weights do not tell.
 
     Raises:
+        InputError: not the name of a file at all.
         CheckpointError: unreadable, unsafe, or of another model.
     """
     weights = read_network(path, first, model_class.__name__)

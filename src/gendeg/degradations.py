@@ -86,7 +86,8 @@ def parse_mixture(name: "str | Degradation | Iterable[str | Degradation]") -> Mi
     """Read one degradation, or several at once.
 
     Args:
-        name: `"haze"`, `"rain+haze"`, or an iterable of names such as `("rain", "haze")`.
+        name: `"haze"`, `"rain+haze"`, or an iterable of names in order such as `("rain", "haze")`. As `degradation` of
+            a pipeline's call, a list or tuple holds one such name for each image instead.
 
     Returns:
         The degradations in the order given, each once. The first is the leading one: it chooses
@@ -94,8 +95,13 @@ def parse_mixture(name: "str | Degradation | Iterable[str | Degradation]") -> Mi
 
     Raises:
         UnknownDegradationError: one of the names is unknown.
-        InputError: no name, or a name given twice.
+        InputError: no name, a name given twice, or a set, which has no order.
     """
+    if isinstance(name, (set, frozenset)):
+        raise InputError(
+            f"{name!r} is a set, which has no order, and the first degradation of a mixture leads; give e.g. "
+            "'rain+haze' or ('rain', 'haze')."
+        )
     names = name.split("+") if isinstance(name, str) else name
     mixture = tuple(Degradation(part) for part in (names if isinstance(names, Iterable) else [names]))
     if not mixture or len(set(mixture)) != len(mixture):

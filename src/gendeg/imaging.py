@@ -1,5 +1,6 @@
 """Images in, images out: PIL, array and tensor, files, value ranges, padding."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,14 +120,23 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     """Turn any PIL image into upright 8-bit RGB (see `read_image`).
 
     Raises:
-        ImageError: a float image (mode `F`) has NaN or values outside [0, 1], or an integer one (mode `I`) outside
-            [0, 65535].
+        ImageError: a float image (mode `F`) has NaN or values outside [0, 1], an integer one (mode `I`) outside
+            [0, 65535], or Pillow cannot convert the image.
     """
+    try:
+        return _convert(image)
+    except ImageError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:  # a mode such as La; a file that is broken beyond its header
+        raise ImageError(f"Cannot turn this image of mode {image.mode} into RGB: {error}.") from error
+
+
+def _convert(image: PIL.Image.Image) -> PIL.Image.Image:
     image = PIL.ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16-bit grey, also as 32-bit integers, which PIL would clip at 255
         image = _grey(_sixteen_bit(np.asarray(image)) / 65535)
     if image.mode == "F":
-        image = _grey(_unit_range(torch.from_numpy(np.array(image))).numpy())
+        image = _grey(unit_range(torch.from_numpy(np.array(image))).numpy())
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = PIL.Image.new("RGBA", image.size, "white")
@@ -178,12 +188,14 @@ def to_tensor(image: Any) -> Tensor:
             raise ImageError(f"An image array has shape (H, W) or (H, W, 3); got {image.shape}.")
         pixels = image if image.ndim == 3 else image[..., None]
         _check_pixels(image, pixels.shape[2])
-        return _three_channels(_unit_range(torch.from_numpy(_writable(pixels)).permute(2, 0, 1)))
+        return _three_channels(unit_range(torch.from_numpy(_writable(pixels)).permute(2, 0, 1)))
     if isinstance(image, Tensor):
         if image.ndim != 3:
             raise ImageError(f"An image tensor has shape (3, H, W); got {tuple(image.shape)}.")
         _check_pixels(image, image.shape[0])
-        return _three_channels(_unit_range(image))
+        if image.layout != torch.strided:
+            raise ImageError(f"An image tensor is dense; this one is {image.layout}. Give image.to_dense().")
+        return _three_channels(unit_range(image.detach()))
     raise ImageError(
         f"Not an image: {type(image).__name__}. Give a PIL image (of a file: PIL.Image.open(path)), an array (H, W, 3) "
         "or a tensor (3, H, W)."
@@ -203,19 +215,25 @@ def _writable(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) if pixels.dtype.kind == "f" else np.array(pixels, order="C")
 
 
-def _unit_range(tensor: Tensor) -> Tensor:
+def unit_range(tensor: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]; whole numbers are divided by the largest of their type.
+
+    Raises:
+        ImageError: floats that are NaN or outside [0, 1].
+    """
     if tensor.dtype == torch.bool:
         return tensor.float()
     if not tensor.is_floating_point():
         return tensor.float() / torch.iinfo(tensor.dtype).max
-    if not torch.isfinite(tensor).all():
+    tensor = tensor.float()
+    low, high = torch.stack(tensor.aminmax()).tolist()  # both are NaN if one value is
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError("The image has NaN or infinite values; replace them first.")
-    low, high = tensor.amin().item(), tensor.amax().item()
     if low < -1e-3 or high > 1 + 1e-3:
         raise ImageError(
             f"Float images lie in [0, 1]; this one spans [{low:.3g}, {high:.3g}]. Rescale it, or pass uint8."
         )
-    return tensor.float().clamp(0, 1)
+    return tensor.clamp(0, 1)
 
 
 def _three_channels(tensor: Tensor) -> Tensor:

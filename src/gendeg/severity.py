@@ -19,6 +19,10 @@ SIGMA_RANGE = (0.0, 0.4)
 MU_BIN_WIDTH = MU_RANGE[1] / NUM_BINS
 SIGMA_BIN_WIDTH = SIGMA_RANGE[1] / NUM_BINS
 
+# How far numbers may miss a bound by rounding: six printed digits are off by up to 5e-7, float32 by less. For a pair
+# the slack is on the variance: at small mu the bound on sigma is steep, and 5e-7 of mu move it by far more than 5e-7.
+_ROUNDING = 1e-6
+
 Value = float | np.ndarray
 
 
@@ -109,9 +113,10 @@ def check_severity(mu: Any, sigma: Any) -> tuple[float | None, float | None]:
 
     Raises:
         SeverityError: not a number, outside its range, or `sigma^2 > mu * (1 - mu)`, which no values in [0, 1] reach.
+            What rounding makes of a feasible pair, e.g. to six printed digits, is accepted.
     """
     mu, sigma = _in_range("mu", mu, MU_RANGE), _in_range("sigma", sigma, SIGMA_RANGE)
-    if mu is not None and sigma is not None and sigma**2 > mu * (1 - mu):
+    if mu is not None and sigma is not None and sigma**2 > mu * (1 - mu) + _ROUNDING:
         raise SeverityError(
             f"mu={mu:g} and sigma={sigma:g} are infeasible together: values in [0, 1] with mean {mu:g} have a standard "
             f"deviation of at most sqrt(mu * (1 - mu)) = {(mu * (1 - mu)) ** 0.5:.4f}. Lower sigma or raise mu."
@@ -126,9 +131,9 @@ def _in_range(name: str, value: Any, bounds: tuple[float, float]) -> float | Non
         number = read_float(name, value)
     except InputError as error:
         raise SeverityError(f"{error} Give one in [{bounds[0]:g}, {bounds[1]:g}].") from None
-    if not bounds[0] <= number <= bounds[1]:  # NaN is not
+    if not bounds[0] - _ROUNDING <= number <= bounds[1] + _ROUNDING:  # NaN is not
         raise SeverityError(f"{name}={number} is not in [{bounds[0]:g}, {bounds[1]:g}]; give a number in that range.")
-    return number
+    return min(max(number, bounds[0]), bounds[1])
 
 
 def severity_bins(values: Any, bounds: tuple[float, float], num_bins: int = NUM_BINS) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_files_that_need_something_else_say_what(gendeg, checkpoints, tmp_path):
         return result.stderr
 
     assert "--config generate.yaml" in refusal(checkpoints / "gendeg.ckpt")
-    assert "does not fit NAFNet" in refusal(checkpoints / "nafnet_sd.ckpt")
+    assert "structure correction, for `gendeg convert --scm`" in refusal(checkpoints / "nafnet_sd.ckpt")
     torch.save({"body.weight": torch.zeros(2)}, tmp_path / "other.pth")
     assert "neither a NAFNet, a PromptIR nor a generator" in refusal(tmp_path / "other.pth")
 
@@ -102,3 +102,23 @@ def test_the_sizes_of_published_networks_are_recognised(gendeg, tmp_path, task, 
     config = AutoRestorer.from_pretrained(tmp_path / "net").config
     assert [config.width, config.middle_blk_num] == [2, middle]
     assert [config.enc_blk_nums, config.dec_blk_nums] == [encoder, decoder]
+
+
+@pytest.mark.parametrize(
+    "options", [["--scm", "scm.ckpt"], ["--tokenizer", "clip"], ["--text-encoder-config", "c.json"], ["--raw-weights"]]
+)
+def test_options_of_generators_need_the_yaml(gendeg, tmp_path, options):
+    torch.save(NAFNet(width=2, enc_blk_nums=[1], dec_blk_nums=[1]).state_dict(), tmp_path / "net.pth")
+    result = gendeg("convert", tmp_path / "net.pth", *options, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert f"{options[0]} only concerns a generator" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_networks_of_grey_images_are_refused(gendeg, tmp_path):
+    weights = NAFNet(img_channel=1, width=2, enc_blk_nums=[1], dec_blk_nums=[1]).state_dict()
+    torch.save(weights, tmp_path / "net.pth")
+    result = gendeg("convert", tmp_path / "net.pth", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "restorers go from 3 to 3 channels" in result.stderr
+    assert not (tmp_path / "out").exists()

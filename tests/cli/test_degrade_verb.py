@@ -103,7 +103,7 @@ def test_a_severity_that_the_generator_misses_is_told(gendeg, photo_file, photo_
 
 
 def test_bad_settings_end_a_folder_at_once(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
-    arguments = ["--model", tiny_pipeline_folder, "--alignment", "best", "-o", tmp_path / "out"]
+    arguments = ["--model", tiny_pipeline_folder, "--steps", 0, "-o", tmp_path / "out"]
     result = gendeg("degrade", photo_folder, "-d", "haze", *arguments)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
@@ -159,3 +159,11 @@ def test_what_is_no_pipeline(gendeg, photo_file, tmp_path):
     assert "no model_index.json" in message(tmp_path)
     assert "no model_index.json" in message(photo_file)
     assert "No packaged checkpoint 'gendeg-huge'" in message("gendeg-huge")
+
+
+def test_the_alignment_is_checked_before_the_model_is_loaded(gendeg, photo_file, tmp_path):
+    arguments = ["--model", "missing", "-o", tmp_path / "out.png", "--alignment"]
+    result = gendeg("degrade", photo_file, "-d", "haze", *arguments, "best")
+    assert result.exit_code == 2
+    assert "'best' is not one of 'auto', 'transfer'" in result.stderr
+    assert "'missing'" in gendeg("degrade", photo_file, "-d", "haze", *arguments, "paper").stderr

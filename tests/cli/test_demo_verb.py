@@ -68,6 +68,23 @@ def test_a_wrong_restorer_is_told_before_the_work(gendeg, photo_file, tiny_pipel
     assert not (tmp_path / "demo").exists()
 
 
+def test_a_wrong_generator_leaves_no_folder(gendeg, photo_file, tiny_restorer_folder, tmp_path):
+    models = ["--model", "gendeg-enormous", "--restorer", tiny_restorer_folder]
+    result = gendeg("demo", photo_file, *models, "-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "No packaged checkpoint 'gendeg-enormous'" in result.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_photo_that_is_too_small_leaves_no_folder(gendeg, tiny_pipeline_folder, tiny_restorer_folder, tmp_path):
+    PIL.Image.new("RGB", (8, 8), "teal").save(tmp_path / "small.png")
+    models = ["--model", tiny_pipeline_folder, "--restorer", tiny_restorer_folder]
+    result = gendeg("demo", tmp_path / "small.png", *models, "-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "8 x 8 pixels" in result.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 @pytest.mark.parametrize("size", [(40, 200), (200, 40)])
 def test_sheets_of_any_shape(size, tmp_path):
     from gendeg.cli.contact_sheet import Restoration, Sample, draw_contact_sheet, draw_restored_sheet

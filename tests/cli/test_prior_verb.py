@@ -4,6 +4,7 @@ import numpy as np
 import PIL.Image
 
 from gendeg import SeverityPrior
+from gendeg.severity import check_severity
 
 
 def test_show(gendeg, tmp_path):
@@ -35,6 +36,11 @@ def test_sample(gendeg):
     draws = np.array([line.split(",") for line in lines], dtype=float)
     assert np.abs(draws - SeverityPrior.published().sample("rain", 20, 4)).max() < 1e-6
     assert gendeg("prior", "sample", "rain", "-n", -1).exit_code == 2
+
+
+def test_printed_draws_are_requests_that_are_accepted(gendeg):
+    for line in gendeg("prior", "sample", "snow", "-n", 2000).stdout.splitlines()[1:]:
+        check_severity(*map(float, line.split(",")))
 
 
 def test_mode_of_a_sample(gendeg, tmp_path):

@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 import torch
 
-from gendeg import AutoRestorer
+from gendeg import AutoRestorer, NAFNet
 from gendeg.imaging import open_image
 from gendeg.models.sizes import create_restorer
 from gendeg.models.tiling import OVERLAP
@@ -160,6 +160,7 @@ def test_bad_photos_and_outputs(restore, photo, photo_file, tmp_path):
         return result.stderr
 
     assert "No such image" in refusal(tmp_path / "missing.png", tmp_path / "clear.png")
+    assert "is empty" in refusal(photo_file, "")
     assert "photo itself" in refusal(photo_file, photo_file)
     assert ".gif is no image format" in refusal(photo_file, tmp_path / "clear.gif")
     PIL.Image.fromarray(photo).convert("RGBA").save(tmp_path / "alpha.png")
@@ -171,4 +172,38 @@ def test_bad_photos_and_outputs(restore, photo, photo_file, tmp_path):
 def test_pipeline_is_no_restorer(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
     result = gendeg("restore", photo_file, "--model", tiny_pipeline_folder, "-o", tmp_path / "clear.png")
     assert result.exit_code == 2
-    assert "not the folder of a restorer" in result.stderr
+    assert "not the folder of a restorer but of a generator" in result.stderr
+    assert "model_index.json" in result.stderr
+
+
+def test_a_photo_without_enough_memory_does_not_end_the_folder(restore, photo_folder, monkeypatch, tmp_path):
+    forward = NAFNet.forward
+
+    def fail_on_the_first(self, x):
+        if x.shape[-2:] == (96, 120):
+            raise torch.OutOfMemoryError("full")
+        return forward(self, x)
+
+    monkeypatch.setattr(NAFNet, "forward", fail_on_the_first)
+    result = restore(photo_folder, "-o", tmp_path / "out")
+    assert result.exit_code == 1, result.output
+    assert "2 of 3 images are there" in result.stdout
+    assert "a.png: Out of memory" in result.stderr
+
+
+def test_wrong_weights_end_the_folder(gendeg, photo_folder, tiny_restorer, tmp_path):
+    torch.nn.init.constant_(tiny_restorer.ending.bias, torch.nan)
+    tiny_restorer.save_pretrained(tmp_path / "model")
+    result = gendeg("restore", photo_folder, "--model", tmp_path / "model", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: NAFNet returned NaN")
+
+
+def test_a_photo_is_not_overwritten_by_a_folder_that_holds_it(restore, photo_file):
+    before = photo_file.read_bytes()
+    for arguments in ([], ["--overwrite"]):
+        result = restore(photo_file, *arguments, "-o", photo_file.parent)
+        assert result.exit_code == 2, result.output
+        assert "photo itself" in result.stderr
+    assert photo_file.read_bytes() == before
+    assert list(photo_file.parent.iterdir()) == [photo_file]

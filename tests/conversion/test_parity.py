@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from gendeg import GenDegPipeline, Severity
@@ -37,7 +38,8 @@ def test_autoencoder(converted, reference) -> None:
     assert relative_error(decoded, reference["decode_out"]) < TOLERANCE
 
 
-def test_sampling(converted, reference) -> None:
+@pytest.mark.parametrize("steps", [10, 25])
+def test_sampling(converted, reference, steps: int) -> None:
     latents = []
     images = converted(
         reference["image"] / 2 + 0.5,
@@ -45,14 +47,14 @@ def test_sampling(converted, reference) -> None:
         mu=reference["mu"].tolist(),
         sigma=reference["sigma"].tolist(),
         prompt=SPEC["prompts"],
-        num_inference_steps=25,
+        num_inference_steps=steps,
         alignment="none",
         generator=torch.Generator().manual_seed(SPEC["sampler_seed"]),
         output_type="pt",
         callback_on_step_end=lambda pipe, step, timestep, tensors: latents.append(tensors["latents"]),
     ).images
-    assert relative_error(latents[-1], reference["latents_25"]) < TOLERANCE
-    assert relative_error(torch.stack(list(images)) * 2 - 1, reference["image_25"]) < TOLERANCE
+    assert relative_error(latents[-1], reference[f"latents_{steps}"]) < TOLERANCE
+    assert relative_error(torch.stack(list(images)) * 2 - 1, reference[f"image_{steps}"]) < TOLERANCE
 
 
 @torch.no_grad()

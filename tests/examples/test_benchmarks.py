@@ -13,6 +13,7 @@ import restorer_speed
 import severity
 import speed
 import torch
+import typer
 from common import centre_square, draw_samples, format_table
 
 from gendeg import Degradation, NAFNet
@@ -87,6 +88,13 @@ def test_restorer_speed(output, name):
     (row,) = json.loads(output.read_text())["comparisons"]
     assert row["difference"] < 1e-5
     assert row["ratio"] > 0
+
+
+@pytest.mark.parametrize("difference", [1.0, math.nan])
+def test_restorer_speed_fails_where_the_outputs_differ(output, monkeypatch, difference):
+    monkeypatch.setattr(restorer_speed, "compare", lambda *_: {"difference": difference})
+    with pytest.raises(typer.Exit):
+        restorer_speed.main(output, restorer=["nafnet-tiny"], size=["32x16"], turns=1, compiled=False)
 
 
 def test_memory(model_folder, output):

@@ -130,3 +130,58 @@ def test_what_is_not_there_is_refused():
         AutoRestorer.from_pretrained("nafnet-tiny")
     with pytest.raises(CheckpointError, match="Cannot load a restorer from nobody/nothing"):
         AutoRestorer.from_pretrained("nobody/nothing")
+
+
+def grey_networks():
+    sizes = {"middle_blk_num": 1, "enc_blk_nums": [1], "dec_blk_nums": [1]}
+    promptir = {"dim": 8, "num_blocks": [1] * 4, "num_refinement_blocks": 1, "decoder": False}
+    return [NAFNet(img_channel=1, width=4, **sizes), PromptIR(inp_channels=1, **promptir)]
+
+
+@pytest.mark.parametrize("network", grey_networks(), ids=["NAFNet", "PromptIR"])
+def test_networks_of_grey_images_are_refused(network, tmp_path):
+    network.save_pretrained(tmp_path / "folder")
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    attempts = [
+        lambda: AutoRestorer.from_pretrained(tmp_path / "folder"),
+        lambda: AutoRestorer.from_pretrained(tmp_path / "net.pth"),
+        lambda: AutoRestorer.from_original_checkpoint(tmp_path / "net.pth"),
+        lambda: AutoRestorer.from_config({"_class_name": type(network).__name__, **network.config}),
+    ]
+    for attempt in attempts:
+        with pytest.raises(CheckpointError, match=r"from 1 to 1 channels; restorers go from 3 to 3 channels"):
+            attempt()
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null", '"NAFNet"'])
+def test_a_configuration_that_is_no_object_is_refused(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(CheckpointError, match="holds no JSON object"):
+        AutoRestorer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, f"owner/{'a' * 5000}"])
+def test_names_longer_than_a_file_can_have_are_refused(name):
+    with pytest.raises(CheckpointError, match=r"No restorer at a|Cannot load a restorer from owner"):
+        AutoRestorer.from_pretrained(name)
+    with pytest.raises(CheckpointError, match="No checkpoint file"):
+        AutoRestorer.from_original_checkpoint(name)
+
+
+@pytest.mark.parametrize("argument", ["torch_dtype", "dtype"])
+def test_dtypes_may_be_given_by_name(tiny_restorer_folder, argument):
+    assert AutoRestorer.from_pretrained(tiny_restorer_folder, **{argument: "float16"}).dtype == torch.float16
+    assert AutoRestorer.from_pretrained(tiny_restorer_folder, **{argument: None}).dtype == torch.float32
+    for other in ("half precision", "nn", 16):
+        with pytest.raises(InputError, match=f"{argument}={other!r} is no dtype of torch"):
+            AutoRestorer.from_pretrained(tiny_restorer_folder, **{argument: other})
+
+
+def test_loading_info_is_not_given(tiny_restorer_folder):
+    with pytest.raises(InputError, match="output_loading_info is not taken"):
+        AutoRestorer.from_pretrained(tiny_restorer_folder, output_loading_info=True)
+
+
+def test_sizes_that_a_class_refuses():
+    with pytest.raises(InputError, match="width=0"):
+        AutoRestorer.from_config({"_class_name": "NAFNet", "width": 0})

@@ -13,7 +13,7 @@ import torch
 
 from gendeg import NAFNet, PromptIR, StructureCorrectionModule, SwinRestorer
 from gendeg.checkpoints import read_state_dict
-from gendeg.errors import CheckpointError
+from gendeg.errors import CheckpointError, InputError
 
 LOADERS = [
     NAFNet.from_original_checkpoint,
@@ -101,3 +101,9 @@ def test_a_configuration_beside_the_weights_is_no_obstacle(tmp_path: Path, monke
     assert b"yacs.config" in pickle.dumps(config)
     monkeypatch.undo()
     assert list(read_state_dict(tmp_path / "ckpt.pth")) == ["weight"]
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_what_is_no_path_is_refused(load: Callable[[Any], Any]) -> None:
+    with pytest.raises(InputError, match="path=5 is neither text nor a path"):
+        load(5)

@@ -166,3 +166,14 @@ def test_what_is_no_image_is_refused(image, message):
 def test_an_empty_list_is_refused(empty):
     with pytest.raises(ImageError, match="empty list"):
         split_batch(empty)
+
+
+def test_files_that_are_cut_or_closed_are_no_images(colour, tmp_path):
+    colour.save(tmp_path / "photo.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "photo.png").read_bytes()[:3000])
+    closed = PIL.Image.open(tmp_path / "photo.png")
+    closed.close()
+    with PIL.Image.open(tmp_path / "cut.png") as cut:
+        for image in (cut, closed):
+            with pytest.raises(ImageError, match="cannot be read"):
+                take_apart(image)

@@ -157,6 +157,8 @@ def test_download_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPa
         (V1, {"colour": "red"}, "timm refuses.*colour"),
         (V2, {"window_size": 0}, "timm refuses"),
         (V1, {"embed_dim": -8}, "timm refuses"),
+        (V1, {"pretrained": True}, "'pretrained', but the class does not download"),
+        (V1, {"in_chans": 1}, "in_chans=1; images have 3 channels"),
         (None, {}, "no Swin named None"),
     ],
 )

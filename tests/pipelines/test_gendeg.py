@@ -6,10 +6,25 @@ import pytest
 import torch
 from diffusers import (
     AutoencoderKL,
+    CMStochasticIterativeScheduler,
+    CogVideoXDPMScheduler,
     DDIMScheduler,
+    DDPMScheduler,
+    DDPMWuerstchenScheduler,
     DPMSolverMultistepScheduler,
+    EDMDPMSolverMultistepScheduler,
+    EDMEulerScheduler,
     EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    IPNDMScheduler,
+    KarrasVeScheduler,
     LCMScheduler,
+    PNDMScheduler,
+    RePaintScheduler,
+    ScoreSdeVeScheduler,
+    UniPCMultistepScheduler,
 )
 from diffusers.models.attention_processor import SlicedAttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
@@ -71,6 +86,34 @@ def test_prepared_photo_and_embeddings_give_the_same_result(tiny_pipeline, photo
     plain = tiny_pipeline(photo, "haze", 0.2, 0.1, "a street", generator=seeded(0), output_type="pt")
     reused = tiny_pipeline(prepared, "haze", 0.2, 0.1, prompt_embeds=embeds, generator=seeded(0), output_type="pt")
     assert torch.equal(plain.images, reused.images)
+
+
+def test_one_photo_with_many_embeddings_gives_as_many_results(tiny_pipeline, photo):
+    embeds = tiny_pipeline.encode_prompt(["a street, in hazy conditions", "a lake, in hazy conditions"])
+    call = {"degradation": "haze", "mu": 0.2, "sigma": 0.1, "output_type": "pt"}
+    both = tiny_pipeline(photo, prompt_embeds=embeds, generator=[seeded(0), seeded(0)], **call)
+    assert len(tiny_pipeline(photo, prompt_embeds=embeds, **call)) == 2
+    for own, result in zip(embeds, both.images, strict=True):
+        alone = tiny_pipeline(photo, prompt_embeds=own[None], generator=seeded(0), **call)
+        torch.testing.assert_close(result, alone.images[0], atol=1e-5, rtol=0)
+    assert len(tiny_pipeline([photo, photo], prompt_embeds=embeds[:1], **call)) == 2
+
+
+def test_number_of_embeddings(tiny_pipeline, photo):
+    embeds = tiny_pipeline.encode_prompt(["a street", "a lake"])
+    with pytest.raises(InputError, match="3 images, 2 of prompt_embeds"):
+        tiny_pipeline([photo] * 3, "haze", 0.2, 0.1, prompt_embeds=embeds)
+    with pytest.raises(InputError, match="holds 2 prompts for 1 image; give one"):
+        tiny_pipeline.condition(embeds, [gendeg.Severity(0.2, 0.1)])
+
+
+def test_a_resolution_does_not_go_with_prepared_photos(tiny_pipeline, photo):
+    prepared = tiny_pipeline.prepare_images(photo)
+    for given in (prepared, prepared[0]):
+        with pytest.raises(InputError, match="resolution=48 cannot be given with prepared photos"):
+            tiny_pipeline(given, "haze", 0.2, 0.1, resolution=48)
+        with pytest.raises(InputError, match="resolution=48"):
+            tiny_pipeline.prepare_images(given, 48)
 
 
 @pytest.mark.parametrize(("scale", "encoded"), [(1.0, ["in hazy"]), (2.0, ["in hazy", ""])])
@@ -138,7 +181,19 @@ def test_left_out_severity_is_drawn_from_the_prior(tiny_pipeline, photo):
     assert (out.requested.sigma**2 <= out.requested.mu * (1 - out.requested.mu)).all()
 
 
-@pytest.mark.parametrize("scheduler", [EulerAncestralDiscreteScheduler, DPMSolverMultistepScheduler, LCMScheduler])
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        DDIMScheduler,
+        DDPMScheduler,
+        DPMSolverMultistepScheduler,
+        EulerAncestralDiscreteScheduler,
+        EulerDiscreteScheduler,
+        HeunDiscreteScheduler,
+        LCMScheduler,
+        UniPCMultistepScheduler,
+    ],
+)
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_other_schedulers(tiny_pipeline, photo, scheduler, prediction_type):
     tiny_pipeline.scheduler = scheduler(prediction_type=prediction_type)
@@ -146,6 +201,27 @@ def test_other_schedulers(tiny_pipeline, photo, scheduler, prediction_type):
         photo, "rain", num_inference_steps=3, guidance_scale=3.0, image_guidance_scale=1.5, output_type="np"
     )
     assert np.isfinite(out.images).all()
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        CMStochasticIterativeScheduler,
+        CogVideoXDPMScheduler,
+        DDPMWuerstchenScheduler,
+        EDMDPMSolverMultistepScheduler,
+        EDMEulerScheduler,
+        FlowMatchEulerDiscreteScheduler,
+        IPNDMScheduler,
+        KarrasVeScheduler,
+        RePaintScheduler,
+        ScoreSdeVeScheduler,
+    ],
+)
+def test_schedulers_of_another_kind_are_refused(tiny_pipeline, photo, scheduler):
+    tiny_pipeline.scheduler = scheduler()
+    with pytest.raises(InputError, match=f"{scheduler.__name__} cannot be used; give one of .* e.g. DDIMScheduler"):
+        tiny_pipeline(photo, "rain", 0.1, 0.05)
 
 
 class PerfectDenoiser(torch.nn.Module):
@@ -270,6 +346,12 @@ def test_callback_sees_and_changes_latents(tiny_pipeline, photo):
     assert np.isnan(out.achieved.mu).all()
 
 
+def test_nan_that_a_callback_hands_back_is_not_blamed_on_it(tiny_pipeline, photo):
+    torch.nn.init.constant_(tiny_pipeline.unet.conv_out.bias, float("nan"))
+    with pytest.raises(CheckpointError, match="hold NaN"):
+        tiny_pipeline(photo, "rain", 0.1, 0.05, callback_on_step_end=lambda pipe, step, timestep, tensors: tensors)
+
+
 def test_given_noise_replaces_the_generator(tiny_pipeline, photo):
     shape = tiny_pipeline.prepare_images(photo)[0].latents.shape
     noise = torch.randn(1, *shape, generator=seeded(5))
@@ -297,6 +379,13 @@ def test_a_scheduler_says_which_steps_it_cannot_do(tiny_pipeline, photo):
     tiny_pipeline.scheduler = LCMScheduler(original_inference_steps=5)
     with pytest.raises(InputError, match="LCMScheduler cannot do 7 steps"):
         tiny_pipeline(photo, "haze", num_inference_steps=7)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_scheduler_that_needs_more_steps_asks_for_another_number(tiny_pipeline, photo, steps):
+    tiny_pipeline.scheduler = PNDMScheduler()
+    with pytest.raises(InputError, match=rf"PNDMScheduler cannot do {steps} steps?; give another num_inference_steps"):
+        tiny_pipeline(photo, "haze", num_inference_steps=steps)
 
 
 def test_severities_as_arrays(tiny_pipeline, photo):
@@ -364,6 +453,8 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"prompt": ["a street", b"a"], "degradation": ["haze"] * 2}, InputError, "prompt=b'a' is not text"),
         ({"generator": 3}, InputError, r"give torch.Generator\(\).manual_seed\(3\)"),
         ({"generator": [3, 4]}, InputError, "generator=3 is not"),
+        ({"generator": [torch.Generator(), None]}, InputError, "generator=None is not .* not in it"),
+        ({"degradation": {"rain", "haze"}}, InputError, "is a set"),
         ({"prior": "published"}, InputError, "prior='published' is not a SeverityPrior"),
         ({"guidance_scale": "7"}, InputError, "guidance_scale='7' is not a number"),
         ({"num_inference_steps": 2.5}, InputError, "num_inference_steps=2.5 is not a whole number"),
@@ -374,6 +465,7 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"prompt_embeds": "a street"}, InputError, r"'a street'; give a tensor \(n, 16, 16\)"),
         ({"negative_prompt_embeds": torch.zeros(1, 2, 3)}, InputError, r"is Tensor \(1, 2, 3\); give a tensor"),
         ({"latents": torch.zeros(1, 4, 3, 3)}, InputError, "prepare_images"),
+        ({"latents": torch.full((1, 4, 16, 18), float("nan"))}, InputError, "latents hold NaN or infinite values"),
         ({"image": np.zeros((0, 32, 32, 3), np.uint8)}, ImageError, "empty"),
         ({"alignment": "best"}, InputError, "'transfer'"),
         ({"output_type": "jpg"}, InputError, "'pil'"),
@@ -386,6 +478,11 @@ def test_pipeline_without_correction_module(tiny_pipeline, photo, tmp_path):
         ({"callback_on_step_end": 5}, InputError, "callback_on_step_end=5 cannot be called"),
         ({"callback_on_step_end": lambda *_: 5}, InputError, "callback_on_step_end returned 5; return None"),
         ({"callback_on_step_end": lambda *_: {"latents": torch.zeros(3)}}, InputError, r"returned Tensor \(3,\)"),
+        (
+            {"callback_on_step_end": lambda *call: {"latents": call[3]["latents"] * float("nan")}},
+            InputError,
+            "callback_on_step_end returned latents with NaN",
+        ),
     ],
 )
 def test_bad_input(tiny_pipeline, photo, arguments, error, message):

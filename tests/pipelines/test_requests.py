@@ -19,7 +19,14 @@ def test_what_a_photo_can_lose_is_asked_for_as_it_is() -> None:
     assert attainable_severity(Request((Degradation.LOW_LIGHT,), "", Severity(0.05, 0.2)), DARK) == Severity(0.05, 0.2)
 
 
-@pytest.mark.parametrize("mixture", [(Degradation.HAZE,), (Degradation.LOW_LIGHT, Degradation.HAZE)])
+def test_low_light_that_leads_a_mixture_takes_no_more_light_than_there_is() -> None:
+    severity = attainable_severity(
+        Request((Degradation.LOW_LIGHT, Degradation.MOTION_BLUR), "", Severity(0.4, 0.2)), DARK
+    )
+    assert severity == attainable_severity(Request((Degradation.LOW_LIGHT,), "", Severity(0.4, 0.2)), DARK)
+
+
+@pytest.mark.parametrize("mixture", [(Degradation.HAZE,), (Degradation.HAZE, Degradation.LOW_LIGHT)])
 def test_other_degradations_may_brighten(mixture: tuple[Degradation, ...]) -> None:
     assert attainable_severity(Request(mixture, "", Severity(0.4, 0.2)), DARK) == Severity(0.4, 0.2)
 

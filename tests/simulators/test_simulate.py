@@ -195,6 +195,42 @@ def test_bad_batches(photos):
         simulate_batch(photos, "haze", two, two, generator=[generator])
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"clean": None}, ImageError, "dense float tensor .*; got a NoneType"),
+        ({"clean": torch.zeros(2, 3, 8, 8, dtype=torch.uint8)}, ImageError, "torch.uint8"),
+        ({"clean": torch.zeros(2, 3, 8, 8).to_sparse()}, ImageError, "dense"),
+        ({"clean": torch.full((2, 3, 8, 8), torch.nan)}, ImageError, "NaN"),
+        ({"clean": torch.full((2, 3, 8, 8), 2.0)}, ImageError, r"\[0, 1\]"),
+        ({"mu": 0.1}, InputError, r"tensors of shape \(2,\).* got a float and \(2,\)"),
+        ({"sigma": None}, InputError, "a NoneType"),
+        ({"mu": torch.tensor([0.1, 0.71])}, SeverityError, "mu=0.70"),
+        ({"sigma": torch.tensor([0.1, 0.5])}, SeverityError, "sigma=0.5"),
+        ({"generator": None}, InputError, "generator=None; give a torch.Generator"),
+        ({"generator": 3}, InputError, "generator=3; give"),
+        ({"generator": [1, 2]}, InputError, r"generator=\[1, 2\]; give"),
+    ],
+)
+def test_batches_of_other_things(photos, changes, error, message):
+    two = torch.full((2,), 0.1)
+    arguments = {"clean": photos, "mu": two, "sigma": two, "generator": torch.Generator()} | changes
+    with pytest.raises(error, match=message):
+        simulate_batch(arguments.pop("clean"), "haze", **arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_floats_of_any_precision_are_simulated_in_single(photos, dtype):
+    found, expected = run(photos.to(dtype), "haze", 0.1), run(photos.to(dtype).float(), "haze", 0.1)
+    assert found.images.dtype == torch.float32
+    assert torch.equal(found.images, expected.images)
+
+
+def test_a_photo_that_requires_grad(photos):
+    output = simulate(photos[0].clone().requires_grad_(), "haze", 0.1, output_type="np")
+    assert output.images.shape[-1] == 3
+
+
 def test_one_generator_serves_a_batch(photos):
     two = torch.full((2,), 0.1)
     first, second = (

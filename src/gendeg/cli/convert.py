@@ -50,8 +50,18 @@ def convert(
     Restorers of other architectures (SwinIR, MPRNet, ...) are not converted: `gendeg restore --model` takes their file.
     """
     from gendeg import GenDegPipeline
+    from gendeg.errors import InputError
     from gendeg.files import new_folder
 
+    of_generators = {
+        "--scm": scm,
+        "--tokenizer": tokenizer,
+        "--text-encoder-config": text_encoder_config,
+        "--raw-weights": raw_weights or None,
+    }
+    given = [name for name, value in of_generators.items() if value is not None]
+    if config is None and given:
+        raise InputError(f"{', '.join(given)} only concerns a generator, which needs its YAML: --config generate.yaml.")
     with new_folder(output) as folder:
         if config is None:
             _convert_restorer(checkpoint, folder)

@@ -17,6 +17,17 @@ CALIBRATED_ADVICE = (
 )
 
 
+def _check_alignment(alignment: str) -> str:
+    """Not a `Literal`, which would be too long for the help of narrow terminals."""
+    if alignment == "auto":
+        return alignment
+    from gendeg.pipelines.alignment import ALIGNMENTS
+
+    if alignment not in ALIGNMENTS:
+        raise typer.BadParameter(f"{alignment!r} is not one of 'auto', {', '.join(map(repr, ALIGNMENTS))}.")
+    return alignment
+
+
 def degrade(
     photo: Photo,
     degradation: Degradations,
@@ -32,7 +43,11 @@ def degrade(
         str, typer.Option(help="Name of a packaged checkpoint, a pipeline folder, or a name on the Hugging Face hub.")
     ] = MODEL,
     alignment: Annotated[
-        str, typer.Option(help="How image and target come to agree: auto, transfer, paper, scm, target or none.")
+        str,
+        typer.Option(
+            callback=_check_alignment,
+            help="How image and target come to agree: auto, transfer, paper, scm, target or none.",
+        ),
     ] = "auto",
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Scale the degradation so that mu is met, within bounds.")

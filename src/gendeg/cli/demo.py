@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from gendeg.cli.contact_sheet import Restoration, Sample
     from gendeg.models.restorer import Restorer
+    from gendeg.pipelines.gendeg import GenDegPipeline
+    from gendeg.pipelines.prepared import PreparedImage
 
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
@@ -43,15 +45,18 @@ def demo(
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image
+    from gendeg.pipelines.loading import load_pipeline
 
     clean = read_image(photo) if photo else sample_photo()
     credit = None if photo else CREDIT
-    network = _load_restorer(restorer)  # before the work, so that a wrong name is told at once
+    # before anything is written, so that a wrong name or photo is told at once and leaves no half-made folder
+    network, pipe = _load_restorer(restorer), load_pipeline(model, None)
+    prepared = pipe.prepare_images(clean)
     write_image(clean, output / "clean.png")
     typer.echo(f"{output / 'clean.png'}: the clean photo\n\nDegraded by {model}:")
 
     samples = []
-    for sample in _degrade(clean, model, seed):
+    for sample in _degrade(pipe, prepared, seed):
         path = output / f"{sample.name}.png"
         write_image(sample.image, path)
         samples.append(sample)
@@ -81,17 +86,15 @@ def sample_photo() -> "PIL.Image.Image":
     return PIL.Image.fromarray(load_sample_image("china.jpg"))
 
 
-def _degrade(clean: "PIL.Image.Image", model: str, seed: int) -> "Iterator[Sample]":
+def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int) -> "Iterator[Sample]":
     """Two severities of each degradation: a mild and a strong mu of the published prior, with the usual sigma there."""
     import torch
 
     from gendeg import Degradation, SeverityPrior
     from gendeg.cli.contact_sheet import Sample
-    from gendeg.cli.generator import load_pipeline
     from gendeg.severity import MU_RANGE, severity_bins
 
-    prior, pipe = SeverityPrior.published(), load_pipeline(model, None)
-    prepared = pipe.prepare_images(clean)
+    prior = SeverityPrior.published()
     for degradation in Degradation:
         mus = prior.mu_quantiles(degradation, list(STRENGTHS.values()))
         sigmas = prior.sigma_quantiles(degradation, [0.5])[severity_bins(mus, MU_RANGE), 0]

@@ -52,8 +52,9 @@ def make_images(
         The rows of the images that are there now, and the photos that failed.
 
     Raises:
-        InputError: an image was made with other settings.
+        InputError: an image was made with other settings, or would overwrite its photo.
     """
+    _keep_photos(jobs)
     metadata = Metadata(folder)
     if overwrite:
         metadata.forget(file_name(job.output, folder) for job in jobs)
@@ -81,6 +82,12 @@ def report_failures(failures: Failures) -> None:
 def file_name(path: Path, folder: Path) -> str:
     """What the record calls an image of the folder."""
     return path.relative_to(folder).as_posix()
+
+
+def _keep_photos(jobs: Sequence[Job]) -> None:
+    for photo, output in ((job.photo, job.output) for job in jobs):
+        if photo.exists() and output.exists() and output.samefile(photo):
+            raise InputError(f"{output} is the photo itself; choose another output folder.")
 
 
 def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]) -> Failures:

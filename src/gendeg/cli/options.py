@@ -18,6 +18,13 @@ def _check_seed(seed: int) -> int:
     return seed
 
 
+def _read_output(name: str) -> Path:
+    """An empty name, e.g. of a variable that is not set, would be the current folder."""
+    if not name:
+        raise typer.BadParameter("it is empty; give an image file or a folder.")
+    return Path(name)
+
+
 Photo = Annotated[Path, typer.Argument(help="A clean photo, or a folder of photos.")]
 Degradations = Annotated[
     list[str],
@@ -28,7 +35,9 @@ Degradations = Annotated[
         "several times for a folder.",
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", help="An image file, or a folder.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", parser=_read_output, metavar="PATH", help="An image file, or a folder.")
+]
 Mu = Annotated[
     float | None, typer.Option(help="Mean of |degraded - clean|, 0 to 0.7. Left out, it is drawn from the prior.")
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import PIL.Image
 import torch
 import typer
 
@@ -11,6 +12,7 @@ from gendeg import AutoRestorer, __version__
 from gendeg.cli.folder import file_name, make_images, report_failures
 from gendeg.cli.metadata import Row
 from gendeg.cli.plan import output_names
+from gendeg.errors import ImageError, InputError
 from gendeg.imaging import open_image, write_image
 from gendeg.models.loading import find_model, quiet_libraries, to_device
 from gendeg.models.restorer import Restorer
@@ -81,9 +83,8 @@ def _restore_one(
     photo: Path, jobs: Iterator[RestoreJob], root: Path, restorer: Restorer, order: RestoreOrder
 ) -> Iterator[Row]:
     image = open_image(photo)
-    tile, overlap = order.settings["tile"], order.settings["overlap"]
     for job in jobs:
-        write_image(restorer.restore(image, tile, overlap, progress=False), job.output)
+        write_image(_restore_image(image, restorer, order), job.output)
         source = photo.relative_to(root).as_posix()
         yield {
             "file_name": file_name(job.output, order.output),
@@ -91,6 +92,13 @@ def _restore_one(
             **order.settings,
             "version": __version__,
         }
+
+
+def _restore_image(image: PIL.Image.Image, restorer: Restorer, order: RestoreOrder) -> PIL.Image.Image:
+    try:
+        return restorer.restore(image, order.settings["tile"], order.settings["overlap"], progress=False)
+    except InputError as error:  # `load_restorer` has checked the tiles: this photo does not fit into memory
+        raise ImageError(str(error)) from error
 
 
 def load_restorer(order: RestoreOrder) -> Restorer:

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import ConfigMixin
 from safetensors import SafetensorError
 
 from gendeg.arguments import check_path
 from gendeg.checkpoints import HUB_NAME, describe_misfits, packaged_checkpoints, read_state_dict
 from gendeg.errors import CheckpointError, InputError, first_line
-from gendeg.models.restorer import Restorer
+from gendeg.models.restorer import COLOURS, Restorer
 from gendeg.models.sizes import create_restorer
 
 CONFIG = "config.json"
+PIPELINE_CONFIG = "model_index.json"
 
 _MODULES = {
     "NAFNet": "gendeg.models.nafnet",
@@ -44,24 +46,21 @@ class AutoRestorer:
         Args:
             source: a folder that `save_pretrained` wrote, a name on the hub (`owner/name`), or a foreign checkpoint
                 file, which goes to `from_original_checkpoint`.
-            kwargs: of the `from_pretrained` of the restorer's class, e.g. `torch_dtype`, `revision`, `tlc_window`; for
-                a file, of its `from_original_checkpoint`.
+            kwargs: of the `from_pretrained` of the restorer's class, e.g. `torch_dtype` (or its name, `"float16"`),
+                `revision`, `tlc_window`; for a file, of its `from_original_checkpoint`.
 
         Raises:
-            InputError: not the name of a folder, file or repository at all.
-            CheckpointError: nothing there, broken, unsafe, or of an unknown class.
+            InputError: not the name of a folder, file or repository at all; no `torch_dtype`; `output_loading_info`.
+            CheckpointError: nothing there, broken, unsafe, of an unknown class, or not from 3 to 3 channels.
             MissingExtraError: a third party's file, and the extra that reads it is not installed.
         """
         check_path("source", source)
-        path = Path(source)
-        if path.is_file():
-            return cls.from_original_checkpoint(path, **kwargs)
-        if path.is_dir() and not (path / CONFIG).is_file():
-            raise CheckpointError(
-                f"{source} is not the folder of a restorer: it has no {CONFIG}. `gendeg convert` makes one from the "
-                "authors' files."
-            )
-        if not path.is_dir() and not HUB_NAME.fullmatch(str(source)):
+        kwargs = _read_arguments(kwargs)
+        if os.path.isfile(source):  # unlike those of pathlib, these take names of any length
+            return cls.from_original_checkpoint(source, **kwargs)
+        if os.path.isdir(source):
+            _check_folder(Path(source))
+        elif not HUB_NAME.fullmatch(str(source)):
             packaged = ", ".join(packaged_checkpoints()) or "none"
             raise CheckpointError(
                 f"No restorer at {source}: give a folder, a checkpoint file, or a name on the hub (owner/name). For "
@@ -75,7 +74,7 @@ class AutoRestorer:
         misfits = describe_misfits(report)
         if misfits:
             raise CheckpointError(f"The weights in {source} do not fit its {CONFIG}: {misfits}.")
-        return restorer.eval()
+        return _check_channels(restorer, source).eval()
 
     @classmethod
     def from_config(cls, config: str | Mapping[str, Any]) -> Restorer:
@@ -85,14 +84,15 @@ class AutoRestorer:
             config: a name such as `"nafnet-width32"` (see `gendeg.models.sizes`), or the content of a `config.json`.
 
         Raises:
-            InputError: unknown name, or neither a name nor a mapping.
-            CheckpointError: unknown class.
+            InputError: unknown name, neither a name nor a mapping, or sizes that the class refuses.
+            CheckpointError: unknown class, or not from 3 to 3 channels.
         """
         if not isinstance(config, (str, Mapping)):
             raise InputError(f"config={config!r}; give the name of a restorer, or the content of a config.json.")
         if isinstance(config, str):
             return create_restorer(config)
-        return _find_class(config, "This configuration").from_config(dict(config))
+        source = "This configuration"
+        return _check_channels(_find_class(config, source).from_config(dict(config)), source)
 
     @classmethod
     def from_original_checkpoint(cls, path: str | os.PathLike[str], **kwargs: Any) -> Restorer:
@@ -106,12 +106,13 @@ class AutoRestorer:
             kwargs: of the class's `from_original_checkpoint`.
 
         Raises:
-            CheckpointError: unreadable, unsafe, or of no known architecture.
+            InputError: not the name of a file at all.
+            CheckpointError: unreadable, unsafe, of no known architecture, or not from 3 to 3 channels.
             MissingExtraError: a third party's network, and the extra that reads it is not installed.
         """
         name = recognise(list(read_state_dict(path)))
         if name is not None:
-            return _known_class(name).from_original_checkpoint(path, **kwargs)
+            return _check_channels(_known_class(name).from_original_checkpoint(path, **kwargs), path)
         from gendeg.models.third_party import ThirdPartyRestorer
 
         return ThirdPartyRestorer.from_original_checkpoint(path, **kwargs)
@@ -152,7 +153,48 @@ def recognise(names: list[str]) -> str | None:
     return None
 
 
-def _find_class(config: Mapping[str, Any], source: object) -> type[Any]:
+def _read_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for diffusers, which would take float32, and only log it, where `torch_dtype` is a name."""
+    if "output_loading_info" in kwargs:
+        raise InputError("output_loading_info is not taken: weights that do not fit are always an error here.")
+    dtypes = {key: _read_dtype(key, kwargs[key]) for key in ("torch_dtype", "dtype") if kwargs.get(key) is not None}
+    return {**kwargs, **dtypes}
+
+
+def _read_dtype(name: str, value: Any) -> torch.dtype:
+    dtype = getattr(torch, value, None) if isinstance(value, str) else value
+    if not isinstance(dtype, torch.dtype):
+        raise InputError(f"{name}={value!r} is no dtype of torch; give e.g. torch.bfloat16 or 'bfloat16'.")
+    return dtype
+
+
+def _check_folder(folder: Path) -> None:
+    if (folder / PIPELINE_CONFIG).is_file():
+        raise CheckpointError(
+            f"{folder} is not the folder of a restorer but of a generator, a pipeline: it has a {PIPELINE_CONFIG}. "
+            "`gendeg degrade` and GenDegPipeline.from_pretrained take it."
+        )
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(
+            f"{folder} is not the folder of a restorer: it has no {CONFIG}. `gendeg convert` makes one from the "
+            "authors' files."
+        )
+
+
+def _check_channels(restorer: Restorer, source: object) -> Restorer:
+    """The restorer, if it is one of colour images."""
+    channels = restorer.image_channels
+    if channels != COLOURS:
+        raise CheckpointError(
+            f"{source} is a {type(restorer).__name__} from {channels} to {channels} channels; restorers go from "
+            f"{COLOURS} to {COLOURS} channels, and take grey images as three equal ones."
+        )
+    return restorer
+
+
+def _find_class(config: Any, source: object) -> type[Any]:
+    if not isinstance(config, Mapping):
+        raise CheckpointError(f"{source} describes no restorer: its {CONFIG} holds no JSON object.")
     name = config.get("_class_name")
     if name not in known_restorers():
         raise CheckpointError(

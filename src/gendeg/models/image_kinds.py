@@ -67,7 +67,8 @@ def take_apart(image: Any) -> tuple[Tensor, Rebuild]:
         uint8.
 
     Raises:
-        ImageError: not an image, other shapes or types of values, NaN, values out of range.
+        ImageError: not an image, a PIL image that is broken or closed, other shapes or types of values, NaN, values out
+            of range.
     """
     if isinstance(image, PIL.Image.Image):
         return _take_pil_apart(image)
@@ -77,7 +78,10 @@ def take_apart(image: Any) -> tuple[Tensor, Rebuild]:
 
 
 def _take_pil_apart(image: PIL.Image.Image) -> tuple[Tensor, Rebuild]:
-    upright = PIL.ImageOps.exif_transpose(image)
+    try:
+        upright = PIL.ImageOps.exif_transpose(image)  # reads the pixels, which PIL does not when it opens a file
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"The pixels of {image} cannot be read: {error}. Is its file complete and open?") from error
     info: dict[Any, Any] = {key: upright.info[key] for key in KEPT_INFO if key in upright.info}
     plain = _simplify(upright)
     if upright.mode not in ("1", "P", "PA") and plain.mode[:1] != upright.mode[:1]:

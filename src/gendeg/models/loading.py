@@ -1,5 +1,6 @@
 """Find a model by name, load it quietly, move it to a device."""
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ def find_model(model: str) -> str | Path:
     Raises:
         CheckpointError: no packaged checkpoint has this name.
     """
-    return model if Path(model).exists() or HUB_NAME.fullmatch(model) else checkpoint(model)
+    return model if os.path.exists(model) or HUB_NAME.fullmatch(model) else checkpoint(model)
 
 
 def to_device(model: Movable, device: str | None) -> Movable:

@@ -185,6 +185,7 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
         if tlc_window is not None:
             read_count("tlc_window", tlc_window)
         super().__init__(img_channel, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums, tlc_window)
+        self.image_channels = img_channel  # see `Restorer`
 
     def forward(self, x: Tensor) -> Tensor:
         """Restored image, not clamped: (B, img_channel, H, W) -> the same shape, in [0, 1], any H and W."""
@@ -199,6 +200,7 @@ class NAFNet(NAFTrunk, Restorer, ConfigMixin):
             tlc_window: see the class.
 
         Raises:
+            InputError: not the name of a file at all.
             CheckpointError: unreadable, unsafe, or not a NAFNet whose input and output have the same channels.
         """
         return model_from_checkpoint(cls, path, FIRST_WEIGHT, _restorer_sizes, tlc_window=tlc_window)
@@ -216,4 +218,10 @@ def nafnet_sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _restorer_sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {"img_channel": weights[FIRST_WEIGHT].shape[1], **nafnet_sizes(weights)}
+    channels, out_channels = weights[FIRST_WEIGHT].shape[1], weights["ending.weight"].shape[0]
+    if (channels, out_channels) == (6, 3):
+        raise ValueError(
+            "from 6 to 3 channels it is a structure correction, for `gendeg convert --scm` and "
+            "StructureCorrectionModule.from_original_checkpoint"
+        )
+    return {"img_channel": channels, **nafnet_sizes(weights)}

@@ -280,6 +280,7 @@ class PromptIR(Restorer, ModelMixin, ConfigMixin):
         self.decoder_level1 = blocks(2 * dim, heads[0], num_blocks[0])
         self.refinement = blocks(2 * dim, heads[0], num_refinement_blocks)
         self.output = nn.Conv2d(2 * dim, inp_channels, 3, padding=1, bias=bias)
+        self.image_channels = inp_channels  # see `Restorer`
         if decoder:
             self._add_unused_layers(dim, prompt_dims, bias)
 
@@ -325,6 +326,7 @@ class PromptIR(Restorer, ModelMixin, ConfigMixin):
             path: the file; wrappers (`params`, `state_dict`) and prefixes (`module.`, `net.`) are removed.
 
         Raises:
+            InputError: not the name of a file at all.
             CheckpointError: unreadable, unsafe, or not a PromptIR.
         """
         return model_from_checkpoint(cls, path, "encoder_level1.0.attn.qkv.weight", promptir_sizes)

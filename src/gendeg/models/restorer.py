@@ -19,6 +19,7 @@ from gendeg.models.memory import automatic_tile, is_out_of_memory
 from gendeg.models.tiling import ALIGNMENT, OVERLAP, Tile, Tiling, check_tiles, map_tiles, smallest_tile
 
 _LOCKS: "weakref.WeakKeyDictionary[Restorer, threading.Lock]" = weakref.WeakKeyDictionary()
+COLOURS = 3  # channels of the images that networks are given
 SWEEPS = 2  # over the tiles before the one that counts, if the network takes means over the image
 
 
@@ -31,9 +32,11 @@ class Restorer(ModelMixin, ABC):
     Attributes:
         tile_alignment: the tiles of a large image begin at multiples of so many pixels. Where the network downsamples,
             or attends within windows, that puts the same pixels together as in the whole image.
+        image_channels: of the images that the network takes and gives. `AutoRestorer` refuses others than 3.
     """
 
     tile_alignment: int = ALIGNMENT
+    image_channels: int = COLOURS
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ class StructureCorrectionModule(NAFTrunk, ModelMixin, ConfigMixin):
             path: the file; wrappers (`state_dict`) and prefixes (`module.`, `net.`) are removed.
 
         Raises:
+            InputError: not the name of a file at all.
             CheckpointError: unreadable, unsafe, or not a NAFNet from 6 to 3 channels.
         """
         return model_from_checkpoint(cls, path, FIRST_WEIGHT, nafnet_sizes)

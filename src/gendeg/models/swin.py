@@ -18,7 +18,7 @@ from gendeg.arguments import read_counts
 from gendeg.checkpoints import count_entries, load_weights, read_network
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.imaging import pad_to_multiple
-from gendeg.models.restorer import Restorer
+from gendeg.models.restorer import COLOURS, Restorer
 from gendeg.models.swin_windows import mirror_to_multiple
 
 FIRST_WEIGHT = "patch_embed.proj.weight"  # every Swin has it
@@ -53,6 +53,7 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
     Args:
         encoder_name: a Swin or Swin V2 of timm with four stages and patches of 4.
         encoder_options: arguments of timm's class that replace those of the name, e.g. `window_size`, `embed_dim`.
+            Not `pretrained`, which would download, nor `in_chans`: images have three channels.
         decoder_widths: channels that each decoder block puts out, from low resolution up. Not published; the default
             halves them each time the resolution doubles, as the encoder doubles them, and leaves the decoder a tenth
             of the parameters of Swin-B.
@@ -77,6 +78,7 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
             raise InputError(f"decoder_widths={list(decoder_widths)}; give five, one for each decoder block.")
         if encoder_options is not None and not isinstance(encoder_options, Mapping):
             raise InputError(f"encoder_options={encoder_options!r}; give a dictionary, e.g. {{'window_size': 8}}.")
+        _check_options(encoder_options or {})
         self.encoder = _build_encoder(encoder_name, **(encoder_options or {}))
         mean, std = (torch.tensor(self.encoder.pretrained_cfg[name])[:, None, None] for name in ("mean", "std"))
         self.register_buffer("mean", mean, persistent=False)
@@ -163,6 +165,7 @@ class SwinRestorer(Restorer, ModelMixin, ConfigMixin):
             config: further arguments of the class, e.g. `decoder_widths`.
 
         Raises:
+            InputError: not the name of a file at all, or see the class.
             CheckpointError: unreadable, unsafe, or without a Swin encoder.
         """
         weights = read_network(path, FIRST_WEIGHT, "Swin")
@@ -206,6 +209,16 @@ def swin_sizes(weights: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
         "img_size": REDUCTIONS[-1] * max(windows),  # the smallest for which timm keeps all windows whole
     }
     return "swinv2_base_window8_256" if second_version else "swin_base_patch4_window7_224", options
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if "pretrained" in options:
+        raise InputError(
+            "encoder_options has 'pretrained', but the class does not download; SwinRestorer.with_pretrained_encoder "
+            "does."
+        )
+    if options.get("in_chans", COLOURS) != COLOURS:
+        raise InputError(f"encoder_options has in_chans={options['in_chans']!r}; images have {COLOURS} channels.")
 
 
 def _build_encoder(name: str, pretrained: bool = False, **options: Any) -> nn.Module:

@@ -38,6 +38,7 @@ class ThirdPartyRestorer(Restorer):
         """Load a checkpoint file; nothing in it is run.
 
         Raises:
+            InputError: not the name of a file at all.
             CheckpointError: unreadable, unsafe, of no architecture that spandrel knows, or not a restorer of colour
                 images.
             MissingExtraError: spandrel is not installed.

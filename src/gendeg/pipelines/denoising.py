@@ -1,4 +1,4 @@
-"""From noise to what is diffused: the steps of any diffusers scheduler, each with a guided prediction."""
+"""From noise to what is diffused: the steps of a diffusers scheduler, each with a guided prediction."""
 
 import inspect
 from collections.abc import Callable
@@ -9,12 +9,15 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from gendeg.errors import CheckpointError, InputError, first_line
+from gendeg.errors import CheckpointError, InputError, count_of, first_line
 from gendeg.pipelines.guidance import guided_prediction
 from gendeg.pipelines.requests import Generator, describe_kind
 
 if TYPE_CHECKING:
     from gendeg.pipelines.gendeg import GenDegPipeline
+
+SCHEDULER_PARTS = ("alphas_cumprod", "init_noise_sigma", "scale_model_input", "step")
+STEP_ARGUMENTS = ["model_output", "timestep", "sample"]
 
 StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any] | None]
 
@@ -58,14 +61,17 @@ def denoise(
         What is diffused (see `gendeg.pipelines.latents`), (B, C, h, w), float32.
 
     Raises:
-        InputError: the scheduler cannot do so many steps, or the callback returned something else than latents.
+        InputError: the scheduler cannot do so many steps, or the callback returned something else than finite latents.
         CheckpointError: the UNet returned NaN.
     """
     device, scheduler = pipe._execution_device, pipe.scheduler
     try:
         scheduler.set_timesteps(steps, device=device)
-    except ValueError as error:
-        raise InputError(f"{type(scheduler).__name__} cannot do {steps} steps: {first_line(error)}") from error
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(
+            f"{type(scheduler).__name__} cannot do {count_of(steps, 'step')}; give another num_inference_steps. "
+            f"({first_line(error)})"
+        ) from error
     image_latents = conditions.image_latents.to(device, torch.float32)
     if noise is None:
         noise = randn_tensor(image_latents.shape, generator=generator, device=device, dtype=torch.float32)
@@ -88,6 +94,25 @@ def denoise(
             progress.update()
     _require_finite(latents, pipe.unet.dtype)
     return latents
+
+
+def check_scheduler(scheduler: Any) -> None:
+    """Refuse what does not denoise as DDPM does: other arguments, or another way to scale noise and prediction.
+
+    `alphas_cumprod` marks the schedulers of DDPM's noise schedule; those of EDM, consistency models and flow matching
+    have none, and some of them would run and return something else than the UNet was trained for.
+
+    Raises:
+        InputError: not such a scheduler.
+    """
+    parameters = inspect.signature(scheduler.step).parameters.values() if hasattr(scheduler, "step") else ()
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    if needed != STEP_ARGUMENTS or not all(hasattr(scheduler, part) for part in SCHEDULER_PARTS):
+        raise InputError(
+            f"The scheduler {type(scheduler).__name__} cannot be used; give one of DDPM's noise schedule whose step "
+            "takes model_output, timestep and sample, e.g. DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, "
+            "EulerDiscreteScheduler or UniPCMultistepScheduler."
+        )
 
 
 def check_callback(callback: Any) -> None:
@@ -113,7 +138,10 @@ def _read_returned(returned: Any, latents: Tensor) -> Tensor:
             f"callback_on_step_end returned {describe_kind(returned if changed is None else changed)}; return None, or "
             f"{{'latents': tensor}} with a tensor {tuple(latents.shape)}."
         )
-    return changed.to(latents)
+    changed = changed.to(latents)
+    if torch.isfinite(latents).all() and not torch.isfinite(changed).all():  # else they are the networks'
+        raise InputError("callback_on_step_end returned latents with NaN or infinite values; return finite ones.")
+    return changed
 
 
 def _require_finite(latents: Tensor, dtype: torch.dtype) -> None:

@@ -16,7 +16,7 @@ from gendeg.models.conditioning import DegradationConditioner
 from gendeg.models.scm import StructureCorrectionModule
 from gendeg.output import OUTPUT_TYPES, GenDegOutput
 from gendeg.pipelines.alignment import choose_alignment
-from gendeg.pipelines.denoising import Conditions, StepCallback, check_callback, denoise
+from gendeg.pipelines.denoising import Conditions, StepCallback, check_callback, check_scheduler, denoise
 from gendeg.pipelines.finishing import finish, finish_latents
 from gendeg.pipelines.folder import check_folder, check_source
 from gendeg.pipelines.guidance import branch_weights
@@ -39,13 +39,17 @@ from gendeg.severity import Severity
 class GenDegPipeline(DiffusionPipeline):
     """Degrade clean photos with a latent diffusion model conditioned on photo, prompt and severity (CVPR 2025).
 
+    `pipe.vae.enable_slicing()` works with any autoencoder, `pipe.vae.enable_tiling()` only with an `AutoencoderKL` or
+    with an `AutoencoderTiny` of 4 latent channels and 8 pixels per latent, which that of `gendeg-tiny` is not.
+
     Args:
         vae: `AutoencoderKL` or `AutoencoderTiny`.
         text_encoder: `CLIPTextModel`, frozen in the paper.
         tokenizer: `CLIPTokenizer` of the text encoder.
         unet: `UNet2DConditionModel` with twice the latent channels as input: noisy latent, clean latent.
         conditioner: `DegradationConditioner`, which mixes the severity into the text embeddings.
-        scheduler: any diffusers scheduler with `scale_model_input` and `step`; eps- or v-prediction.
+        scheduler: a diffusers scheduler of DDPM's noise schedule whose `step` takes prediction, timestep and sample,
+            e.g. `DDIMScheduler`, `DPMSolverMultistepScheduler`, `EulerDiscreteScheduler`; eps- or v-prediction.
         scm: `StructureCorrectionModule`, needed by the alignments `"scm"` and `"paper"`.
         alignment: what `alignment="auto"` means for this checkpoint.
         num_inference_steps, guidance_scale, image_guidance_scale: defaults of a call. Those here are the authors'
@@ -136,7 +140,9 @@ class GenDegPipeline(DiffusionPipeline):
             **settings: `alignment` and the defaults of a call, see the class.
 
         Raises:
-            CheckpointError: a file is missing, broken, unsafe or of another model, or the tokenizer is out of reach.
+            CheckpointError: a file is missing, broken, unsafe, of another model or does not fit the YAML; the averaged
+                weights are wanted and not there; the tokenizer is out of reach.
+            InputError: `checkpoint` or `config` is not a path at all.
         """
         components = load_original_components(
             checkpoint,
@@ -157,6 +163,10 @@ class GenDegPipeline(DiffusionPipeline):
         Args:
             name_or_path: a diffusers-layout Stable Diffusion 1.x, hub name or folder.
             **settings: `alignment` and the defaults of a call, see the class.
+
+        Raises:
+            CheckpointError: not reachable, not such a model, or weights of one are missing.
+            InputError: not a folder's or hub's name at all, or a UNet with more than twice the latent channels.
         """
         settings.setdefault("alignment", "transfer")
         return cls(**load_stable_diffusion_components(name_or_path), **settings)
@@ -187,14 +197,14 @@ class GenDegPipeline(DiffusionPipeline):
         """Degrade one photo or many.
 
         `degradation`, `mu`, `sigma`, `prompt` are one value for all photos or a list with one per photo. One photo
-        with lists (of generators too) gives one result per entry; the photo is encoded once.
+        with lists (of generators, `latents`, `prompt_embeds` too) gives one result per entry; it is encoded once.
 
         Args:
             image: PIL image, array (H, W, 3), tensor (3, H, W), a list or batch of those (sizes may differ), or what
                 `prepare_images` returned.
-            degradation: name or alias, or a mixture such as `"rain+haze"`.
+            degradation: name or alias, or a mixture such as `"rain+haze"`, whose first part leads.
             mu: mean of the degradation map, in [0, 0.7]; None draws it from the prior. A photo too dark to lose so much
-                light gets the strongest low light that it can have.
+                light gets the strongest low light that it can have, alone or leading a mixture.
             sigma: its standard deviation, in [0, 0.4]; None draws it from the prior given mu.
             prompt: description of the scene, to which the degradation's phrase is appended. One that already ends in
                 such a phrase is used as given; None means the phrase alone.
@@ -202,7 +212,8 @@ class GenDegPipeline(DiffusionPipeline):
                 see `gendeg.pipelines.alignment`.
             calibrate: scale the degradation map so that mu is met; `output.calibrated` says where it was.
             resolution: short side in pixels to work at. None works at the photo's own size up to the generator's
-                native area, and at that area beyond it. The result always has the photo's own size.
+                native area, and at that area beyond it. The result always has the photo's own size. Not with
+                prepared photos.
             num_inference_steps: denoising steps; None takes the checkpoint's default.
             guidance_scale: text and severity guidance; None takes the checkpoint's default. 1 costs nothing.
             image_guidance_scale: guidance by the clean photo; likewise.
@@ -229,12 +240,16 @@ class GenDegPipeline(DiffusionPipeline):
             accepted = ", ".join(map(repr, (*OUTPUT_TYPES, "latent")))
             raise InputError(f"output_type={output_type!r} is not one of {accepted}.")
         check_callback(callback_on_step_end)
+        check_scheduler(self.scheduler)
         steps, text_scale, image_scale = self._sampling(num_inference_steps, guidance_scale, image_guidance_scale)
 
         # 1. One prepared photo, one request and one rule of alignment per result
         photos = self.prepare_images(image, resolution)
-        lists = {"degradation": degradation, "mu": mu, "sigma": sigma, "prompt": prompt}
-        count = count_results(len(photos), **lists, generator=generator, latents=latents)
+        lists = {"degradation": degradation, "mu": mu, "sigma": sigma, "prompt": prompt, "generator": generator}
+        # one embedding serves any number of results
+        one_for_all = isinstance(prompt_embeds, Tensor) and prompt_embeds.shape[:1] == (1,)
+        own_embeds = None if one_for_all else prompt_embeds
+        count = count_results(len(photos), **lists, latents=latents, prompt_embeds=own_embeds)
         photos = photos if len(photos) == count else photos * count
         noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
         requests = build_requests(count, degradation, mu, sigma, prompt, prior, generator)
@@ -286,14 +301,15 @@ class GenDegPipeline(DiffusionPipeline):
 
         Args:
             image: what a call accepts; prepared photos are returned as they are.
-            resolution: short side in pixels to work at, see the call.
+            resolution: short side in pixels to work at, see the call; not with prepared photos.
 
         Returns:
             One `PreparedImage` per photo.
 
         Raises:
             ImageError: not images, or too small.
-            InputError: `resolution` is not a whole number of at least 32.
+            InputError: `resolution` is not a whole number of at least 32, or given with prepared photos; or the
+                autoencoder cannot be tiled as it is asked to.
         """
         return prepare_photos(self, image, resolution)
 

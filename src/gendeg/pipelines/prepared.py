@@ -42,21 +42,27 @@ Photos = Image | PreparedImage | Sequence[PreparedImage]
 
 
 def prepare_photos(pipe: "GenDegPipeline", image: Photos, resolution: int | None) -> list[PreparedImage]:
-    """Encode photos by the autoencoder of a `GenDegPipeline`; prepared ones are returned as they are.
+    """Encode photos by the autoencoder of a `GenDegPipeline`; prepared ones, as a list, are returned as they are.
 
     Args:
         pipe: the pipeline.
         image: what a call of the pipeline accepts.
         resolution: short side in pixels to work at; None works at the photo's own size, up to the generator's native
-            area.
+            area. Prepared photos have theirs already.
 
     Raises:
         ImageError: not images, or too small.
-        InputError: `resolution` is not a whole number of at least 32.
+        InputError: `resolution` is not a whole number of at least 32, or given with prepared photos; or the
+            autoencoder cannot be tiled as it is asked to.
     """
     if isinstance(image, PreparedImage):
-        return [image]
+        image = [image]
     if isinstance(image, (list, tuple)) and image and all(isinstance(photo, PreparedImage) for photo in image):
+        if resolution is not None:
+            raise InputError(
+                f"resolution={resolution!r} cannot be given with prepared photos, whose resolution is set; give it to "
+                "prepare_images, with the photos themselves."
+            )
         return list(image)
     factor = spatial_factor(pipe.vae)
     multiple = factor * 2 ** (len(pipe.unet.config.block_out_channels) - 1)

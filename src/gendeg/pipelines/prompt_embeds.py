@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gendeg.errors import InputError
+from gendeg.errors import InputError, count_of
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.pipelines.requests import check_embeds
 from gendeg.severity import Severity, severity_one_hot
@@ -48,7 +48,10 @@ def mix_severities(
     check_embeds("prompt_embeds", prompt_embeds, config.num_tokens, config.text_dim)
     severities = _list_severities(severities)
     if len(prompt_embeds) not in (1, len(severities)):
-        raise InputError(f"prompt_embeds holds {len(prompt_embeds)} prompts for {len(severities)} images.")
+        raise InputError(
+            f"prompt_embeds holds {count_of(len(prompt_embeds), 'prompt')} for {count_of(len(severities), 'image')}; "
+            "give one for all, or one for each."
+        )
     mu, sigma = [severity.mu for severity in severities], [severity.sigma for severity in severities]
     one_hot = severity_one_hot(mu, sigma, config.num_bins)
     embeds = prompt_embeds.to(device, conditioner.dtype).expand(len(severities), -1, -1)

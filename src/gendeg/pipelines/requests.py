@@ -63,7 +63,8 @@ def attainable_severity(request: Request, clean: Tensor) -> Severity:
     """What the generator is asked for: the request or, where a photo cannot lose so much light, what it can lose.
 
     The degradation map of low light is at most the photo itself. Asked for more, a generator that was trained on such
-    pairs can do nothing but brighten.
+    pairs can do nothing but brighten. In a mixture the leading degradation decides: it is the one whose severity is
+    asked for.
 
     Args:
         request: what the image shall become.
@@ -71,7 +72,7 @@ def attainable_severity(request: Request, clean: Tensor) -> Severity:
     """
     mu, sigma = float(request.severity.mu), float(request.severity.sigma)
     limit = DARKEST * clean.mean().item()
-    if request.mixture != (Degradation.LOW_LIGHT,) or mu <= limit:
+    if request.mixture[0] != Degradation.LOW_LIGHT or mu <= limit:
         return request.severity
     return Severity(limit, min(sigma, DARKEST * clean.std(correction=0).item()))
 
@@ -80,13 +81,16 @@ def check_generators(generator: Any, count: int) -> list[torch.Generator | None]
     """The generator of each image.
 
     Raises:
-        InputError: something else than generators, such as a seed.
+        InputError: something else than generators, such as a seed, or None in a list.
     """
+    if generator is None:
+        return [None] * count
     generators = one_each(generator, count)
     for one in generators:
-        if one is not None and not isinstance(one, torch.Generator):
+        if not isinstance(one, torch.Generator):
             raise InputError(
-                f"generator={one!r} is not a torch.Generator; of a seed, e.g. 3, give torch.Generator().manual_seed(3)."
+                f"generator={one!r} is not a torch.Generator; of a seed, e.g. 3, give "
+                "torch.Generator().manual_seed(3). None can be given instead of a list, not in it."
             )
     return generators
 
@@ -125,7 +129,7 @@ def check_latents(latents: Any, shapes: Sequence[torch.Size]) -> list[Tensor]:
         shapes: of the images' clean latents, which those of the initial latents must equal.
 
     Raises:
-        InputError: not tensors, or of other shapes.
+        InputError: not tensors, of other shapes, or with NaN or infinite values.
     """
     if not is_list(latents):
         raise InputError(f"latents={latents!r}; give a tensor (B, C, h, w), or a list of tensors (C, h, w).")
@@ -135,6 +139,8 @@ def check_latents(latents: Any, shapes: Sequence[torch.Size]) -> list[Tensor]:
                 f"latents are {describe_kind(noise)} where a tensor {tuple(shape)} is needed: the shape of "
                 "pipe.prepare_images(image)[i].latents."
             )
+        if not torch.isfinite(noise).all():
+            raise InputError("latents hold NaN or infinite values; give noise of unit variance, e.g. of torch.randn.")
     return list(latents)
 
 

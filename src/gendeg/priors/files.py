@@ -81,7 +81,7 @@ def read_prior(path: str | os.PathLike[str]) -> PriorContent:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"No prior file at {path}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a severity prior: {error}.") from error
     header = FORMAT | BINS
     given = {key: content.get(key) for key in header} if isinstance(content, dict) else {}
@@ -90,7 +90,7 @@ def read_prior(path: str | os.PathLike[str]) -> PriorContent:
     try:
         statistics = {Degradation(name): _decode(known) for name, known in content["degradations"].items()}
         return PriorContent(statistics, str(content["mode"]), float(content["random_fraction"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:  # InputError is a ValueError
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:  # InputError is a ValueError
         raise InputError(f"{path} is a broken severity prior: {type(error).__name__}: {error}") from error
 
 

@@ -20,7 +20,14 @@ import numpy as np
 from gendeg.arguments import check_path
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError, UnknownDegradationError
-from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
+from gendeg.priors.tables import (
+    DegradationStatistics,
+    SigmaTable,
+    SourceSet,
+    check_weights,
+    occupied_range,
+    read_weights,
+)
 from gendeg.severity import NUM_BINS, SIGMA_BIN_WIDTH
 
 Weights = Mapping[str, float]
@@ -28,7 +35,7 @@ _PREFIXES = ("Mu_", "Sigma_", "Mu-Sigma")
 
 
 def read_original(
-    folder: str | os.PathLike[str], known_weights: Mapping[Degradation, Weights], weights: Weights
+    folder: str | os.PathLike[str], known_weights: Mapping[Degradation, Weights], weights: Weights | None
 ) -> dict[Degradation, DegradationStatistics]:
     """Read the authors' folder.
 
@@ -38,9 +45,11 @@ def read_original(
         weights: likewise by name alone, goes before `known_weights`; a set named in neither weighs 1.
 
     Raises:
-        InputError: no folder of a degradation, files of another layout, or weights for a set that does not occur.
+        InputError: no folder of a degradation, files of another layout, or weights that are no numbers or for a set
+            that does not occur.
     """
     check_path("folder", folder)
+    weights = read_weights(weights)
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{folder} is not a folder.")
@@ -95,7 +104,7 @@ def _read_files(folder: Path, prefix: str) -> dict[str, Any]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             contents[str(content[0]["Dataset"])] = content
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is not a histogram of the authors' release: {error}") from error
     return contents
 
@@ -103,10 +112,14 @@ def _read_files(folder: Path, prefix: str) -> dict[str, Any]:
 def _counts(folder: Path, name: str, bins: Any) -> np.ndarray:
     try:
         counts = np.array([entry["Count"] for entry in bins], dtype=np.float64)
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(f"{folder}: a histogram of {name} has no counts: {error}") from error
-    if len(counts) != NUM_BINS or (counts < 0).any():
+    if counts.shape != (NUM_BINS,):
         raise InputError(f"{folder}: a histogram of {name} has {len(counts)} bins; {NUM_BINS} counts are expected.")
+    if not np.isfinite(counts.sum()):  # a null is read as NaN
+        raise InputError(f"{folder}: a histogram of {name} has a count that is null, NaN or infinite; give numbers.")
+    if (counts < 0).any():
+        raise InputError(f"{folder}: a histogram of {name} has the count {counts.min():g}; counts are at least 0.")
     return counts
 
 

@@ -30,13 +30,14 @@ class SeverityPrior:
     draw in 20 is made at random instead, for variety.
 
     Args:
-        statistics: what is known about each degradation.
+        statistics: what is known about each degradation, by name or alias.
         mode: `"paper"` redraws sigma only in a random draw, uniformly over the range of the set; `"official"`, as the
             authors' program does, redraws mu and sigma. Random sigmas stay in the feasible part of the range.
         random_fraction: share of random draws, in [0, 1].
 
     Raises:
-        InputError: an unknown mode, or a `random_fraction` outside [0, 1].
+        InputError: an unknown mode, a `random_fraction` outside [0, 1], or a degradation named twice.
+        UnknownDegradationError: an unknown degradation.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class SeverityPrior:
             raise InputError("A prior needs a mapping with the statistics of at least one degradation.")
         if not all(isinstance(known, DegradationStatistics) for known in statistics.values()):
             raise InputError("A prior needs DegradationStatistics of each degradation; from_pairs measures them.")
-        self._statistics = dict(statistics)
+        self._statistics = {Degradation(name): known for name, known in statistics.items()}
+        if len(self._statistics) < len(statistics):
+            raise InputError(f"{', '.join(map(str, statistics))} name a degradation twice; give one of the names.")
         self.mode = mode
         self.random_fraction = random_fraction
-        self._samplers = {name: Sampler(known, mode, random_fraction) for name, known in statistics.items()}
+        self._samplers = {name: Sampler(known, mode, random_fraction) for name, known in self._statistics.items()}
 
     @property
     def statistics(self) -> Mapping[Degradation, DegradationStatistics]:
@@ -141,7 +144,7 @@ class SeverityPrior:
             SeverityError: a negative value.
         """
         pooled = mode == "official"
-        statistics = statistics_from_severities(mu, sigma, degradations, datasets, weights or {}, pooled)
+        statistics = statistics_from_severities(mu, sigma, degradations, datasets, weights, pooled)
         return cls(statistics, mode, random_fraction)
 
     @classmethod
@@ -166,7 +169,7 @@ class SeverityPrior:
         """
         released = cls.published().statistics
         known = {name: {source.name: source.weight for source in released[name].sets} for name in released}
-        return cls(read_original(folder, known, weights or {}), mode, random_fraction)
+        return cls(read_original(folder, known, weights), mode, random_fraction)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SeverityPrior":
@@ -235,9 +238,8 @@ class SeverityPrior:
         Returns:
             Feasible sigmas, (N,).
         """
-        values = np.array([read_float("mu", value) for value in np.atleast_1d(mu)])
-        for value in values:
-            check_severity(value, None)
+        numbers = [read_float("mu", value) for value in np.atleast_1d(mu)]
+        values = np.array([check_severity(number, None)[0] for number in numbers], dtype=np.float64)
         return self._samplers[self._known(degradation)].sigma_given_mu(values, _random(seed))
 
     def sample_mu(self, degradation: Any, sigma: Any, seed: Seed) -> np.ndarray:
@@ -250,9 +252,8 @@ class SeverityPrior:
         Returns:
             Feasible mus, (N,).
         """
-        values = np.array([read_float("sigma", value) for value in np.atleast_1d(sigma)])
-        for value in values:
-            check_severity(None, value)
+        numbers = [read_float("sigma", value) for value in np.atleast_1d(sigma)]
+        values = np.array([check_severity(None, number)[1] for number in numbers], dtype=np.float64)
         return self._samplers[self._known(degradation)].mu_given_sigma(values, _random(seed))
 
     def mu_quantiles(self, degradation: Any, levels: Sequence[float]) -> np.ndarray:

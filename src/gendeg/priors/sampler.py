@@ -83,9 +83,9 @@ class Sampler:
         sets = len(self._cell_probability)
         tables = self._tables if len(self._tables) == sets else self._tables * sets
         density = np.stack([table.density(sigma) for table in tables], axis=1)  # (N, S, 128)
-        posterior = (density * self._cell_probability).reshape(len(sigma), -1)
+        posterior = (density * self._cell_probability).reshape(len(sigma), self._cell_probability.size)
         distance = np.stack([table.distance(sigma) for table in tables], axis=1)
-        distance = np.where(self._cell_probability > 0, distance, np.inf).reshape(len(sigma), -1)
+        distance = np.where(self._cell_probability > 0, distance, np.inf).reshape(posterior.shape)
         nearest = (distance == distance.min(axis=1, keepdims=True)) * self._cell_probability.ravel()
         unseen = posterior.sum(axis=1) == 0
         cell = _choose(np.where(unseen[:, None], nearest, posterior), rng)

@@ -8,7 +8,14 @@ import numpy as np
 from gendeg.arguments import read_float
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import InputError
-from gendeg.priors.tables import DegradationStatistics, SigmaTable, SourceSet, check_weights, occupied_range
+from gendeg.priors.tables import (
+    DegradationStatistics,
+    SigmaTable,
+    SourceSet,
+    check_weights,
+    occupied_range,
+    read_weights,
+)
 from gendeg.severity import MU_RANGE, NUM_BINS, SIGMA_BIN_WIDTH, SIGMA_RANGE, measure_severity, severity_bins
 
 ONE_SET = "pairs"  # name of the source set where none is given
@@ -67,7 +74,9 @@ def _known_severity(index: int, pair: Any) -> Row | None:
 def _measure(index: int, pair: Any, resize_to_256: bool) -> Row:
     clean, degraded, degradation, dataset = _unpack(index, pair)
     severity = measure_severity(clean, degraded, resize_to_256=resize_to_256)
-    return float(severity.mu), float(severity.sigma), degradation, dataset
+    if len(severity) > 1:
+        raise InputError(f"Pair {index} is a batch of {len(severity)} images; give a pair for each of them.")
+    return float(severity[0].mu), float(severity[0].sigma), degradation, dataset
 
 
 def _unpack(index: int, pair: Any) -> tuple[Any, Any, Any, str]:
@@ -87,14 +96,14 @@ def statistics_from_severities(
     mu: Any,
     sigma: Any,
     degradations: Sequence[Any],
-    datasets: Sequence[str],
-    weights: Mapping[str, float],
+    datasets: Sequence[Any],
+    weights: Mapping[str, float] | None,
     pooled: bool,
 ) -> dict[Degradation, DegradationStatistics]:
     """Histograms of measured severities; see `SeverityPrior.from_severities`.
 
     Args:
-        mu, sigma, degradations, datasets: one entry per pair, (N,).
+        mu, sigma, degradations, datasets: one entry per pair, (N,). Names of sets are taken as text.
         weights: sampling weight of each source set, by name; 1 for those left out.
         pooled: sigma given mu over all sets of a degradation, instead of one table per set.
     """
@@ -107,6 +116,7 @@ def statistics_from_severities(
             f"Got {len(mu)} mu, {len(sigma)} sigma, {len(degradations)} degradations and {len(datasets)} sets; "
             "give one of each per pair, for at least one pair."
         )
+    datasets, weights = [str(name) for name in datasets], read_weights(weights)
     check_weights(weights, datasets)
     if np.isnan(mu).any() or np.isnan(sigma).any():
         raise InputError("mu and sigma must be numbers, not NaN.")
@@ -129,7 +139,7 @@ def statistics_from_severities(
 def _numbers(name: str, values: Any) -> np.ndarray:
     try:
         numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name} must be numbers, one for each pair: {error}.") from error
     if numbers.ndim != 1:
         raise InputError(f"{name} must be numbers (N,), one for each pair; got the shape {numbers.shape}.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,18 +51,27 @@ class SourceSet:
         return occupied_range(self.mu_probability, MU_BIN_WIDTH)
 
 
-def check_weights(weights: Mapping[str, float], names: Iterable[str]) -> None:
-    """Refuse what is no number for each of some sets, and weights for sets that do not occur.
+def read_weights(weights: Any) -> dict[str, float]:
+    """The sampling weight of each set that is named, as text and float; none for None.
 
     Raises:
-        InputError: there are some.
+        InputError: no mapping to numbers.
     """
+    if weights is None:
+        return {}
     if not isinstance(weights, Mapping):
         raise InputError(
             f"weights={weights!r}; give a mapping from the names of sets to numbers, e.g. {{'RESIDE': 2}}."
         )
-    for name, weight in weights.items():
-        read_float(f"weight of {name}", weight)
+    return {str(name): read_float(f"weight of {name}", weight) for name, weight in weights.items()}
+
+
+def check_weights(weights: Mapping[str, float], names: Iterable[str]) -> None:
+    """Refuse weights for sets that do not occur.
+
+    Raises:
+        InputError: there are some.
+    """
     given = set(names)
     unknown = sorted(set(weights) - given)
     if unknown:

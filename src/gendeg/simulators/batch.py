@@ -9,7 +9,8 @@ from torch import Tensor
 
 from gendeg.degradations import Degradation, parse_mixture
 from gendeg.errors import ImageError, InputError
-from gendeg.severity import tensor_severity
+from gendeg.imaging import unit_range
+from gendeg.severity import check_severity, tensor_severity
 from gendeg.simulators.base import Fields
 from gendeg.simulators.random_fields import RandomStreams
 from gendeg.simulators.registry import SIMULATORS, find_model
@@ -51,10 +52,11 @@ def simulate_batch(
     mu = 0.1, and a model has sigma only within a range at given mu. The achieved severity says so. mu has precedence.
 
     Args:
-        clean: (B, 3, H, W) in [0, 1]; everything is computed on its device.
+        clean: (B, 3, H, W) in [0, 1], floats of any precision; everything is computed on its device in float32.
         degradation: one of the six, or a mixture such as `"rain+haze"`: its parts are applied in their physical order
             and share mu equally; the last one applied is solved so that the whole has the requested severity.
-        mu, sigma: the request, (B,). NaN in sigma leaves it free: the model's second knob is then drawn at random.
+        mu, sigma: the request, (B,), in [0, 0.7] and [0, 0.4]. NaN in sigma leaves it free: the model's second knob is
+            then drawn at random.
         model: name of the model (see `model_names`), of a mixture `"streaks+depth"`; None draws one for each image.
         generator: one for the batch, or one for each image: an image then gets the same whatever its batch.
 
@@ -63,13 +65,15 @@ def simulate_batch(
 
     Raises:
         UnknownDegradationError: an unknown degradation.
-        InputError: an unknown model, tensors whose lengths differ, NaN in mu, or another number of generators.
-        ImageError: `clean` is not a batch of colour images.
+        InputError: an unknown model, tensors whose lengths differ, NaN in mu, or no or another number of generators.
+        SeverityError: mu or sigma out of range.
+        ImageError: `clean` is not a batch of colour images, has NaN, or values outside [0, 1].
     """
     parts = parse_mixture(degradation)
     names = _model_names(parts, model)
-    mu, sigma = mu.to(clean.device, torch.float32), sigma.to(clean.device, torch.float32)
     _check(clean, mu, sigma)
+    clean = unit_range(clean)
+    mu, sigma = mu.to(clean.device, torch.float32), sigma.to(clean.device, torch.float32)
     streams = RandomStreams(_generators(generator, len(clean)), clean.device)
 
     order = sorted(range(len(parts)), key=lambda index: _PHYSICAL_ORDER.index(parts[index]))
@@ -154,22 +158,38 @@ def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | 
     return list(names)
 
 
-def _check(clean: Tensor, mu: Tensor, sigma: Tensor) -> None:
-    if clean.ndim != 4 or clean.shape[1] != 3 or 0 in clean.shape or not clean.is_floating_point():
-        raise ImageError(f"clean is a float tensor (B, 3, H, W) in [0, 1]; got {tuple(clean.shape)}, {clean.dtype}.")
-    if mu.shape != (len(clean),) or sigma.shape != (len(clean),):
+def _check(clean: Any, mu: Any, sigma: Any) -> None:
+    if not _is_batch(clean):
+        raise ImageError(f"clean is a dense float tensor (B, 3, H, W) in [0, 1]; got {_describe(clean)}.")
+    if not all(isinstance(values, Tensor) and values.shape == (len(clean),) for values in (mu, sigma)):
         raise InputError(
-            f"mu and sigma are tensors of shape ({len(clean)},), one number for each image; got {tuple(mu.shape)} and "
-            f"{tuple(sigma.shape)}."
+            f"mu and sigma are tensors of shape ({len(clean)},), one number for each image; got {_describe(mu)} and "
+            f"{_describe(sigma)}."
         )
     if mu.isnan().any():
         raise InputError("mu has NaN; only sigma may be left free. Draw mu from a SeverityPrior, or give a number.")
+    for one in mu.tolist():
+        check_severity(one, None)
+    for one in sigma[~sigma.isnan()].tolist():  # each alone: of an infeasible pair the closest result is returned
+        check_severity(None, one)
 
 
-def _generators(generator: torch.Generator | Sequence[torch.Generator], count: int) -> list[torch.Generator]:
+def _is_batch(clean: Any) -> bool:
+    if not (isinstance(clean, Tensor) and clean.layout == torch.strided and clean.is_floating_point()):
+        return False
+    return clean.ndim == 4 and clean.shape[1] == 3 and 0 not in clean.shape
+
+
+def _describe(value: Any) -> str:
+    return f"{tuple(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _generators(generator: Any, count: int) -> list[torch.Generator]:
     if isinstance(generator, torch.Generator):
         seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
         return [torch.Generator(generator.device).manual_seed(seed) for seed in seeds]
+    if not isinstance(generator, Sequence) or not all(isinstance(one, torch.Generator) for one in generator):
+        raise InputError(f"generator={generator!r}; give a torch.Generator, or a list with one for each image.")
     if len(generator) != count:
         raise InputError(f"Got {len(generator)} generators for {count} images; give one, or one for each image.")
     return list(generator)
