@@ -37,6 +37,7 @@ def test_an_empty_file_is_told_in_words(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "empty.ckpt")
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_a_torchscript_program_is_told_from_a_checkpoint(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(2)), tmp_path / "program.pt")
     with pytest.raises(CheckpointError, match="is a TorchScript program") as error:
@@ -49,6 +50,7 @@ def test_an_empty_wrapper_is_not_opened(tmp_path: Path) -> None:
     assert list(read_state_dict(tmp_path / "net.pth")) == ["weight"]
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.eye(3).to_sparse()}, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match=r"holds sparse tensors \(weight\)"):
