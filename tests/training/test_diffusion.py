@@ -6,6 +6,7 @@ from gendeg.errors import InputError
 from gendeg.training.diffusion import (
     add_noise,
     correction_weights,
+    draw_timesteps,
     min_snr_weights,
     predict_original,
     prediction_target,
@@ -22,6 +23,15 @@ def test_the_target_gives_back_the_original(prediction_type: str) -> None:
     noisy = add_noise(scheduler, original, noise, timesteps)
     target = prediction_target(scheduler, original, noise, timesteps)
     torch.testing.assert_close(predict_original(scheduler, noisy, target, timesteps), original, atol=1e-4, rtol=1e-4)
+
+
+def test_timesteps_are_uniform_or_mostly_medium() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for share, expected in ((0, 0.4), (1, 0.603), (0.5, 0.502)):  # P(|x| < logit(0.7)) = 0.603 for normal x
+        drawn = draw_timesteps(generator, 4000, 1000, share)
+        assert (drawn.min() >= 0) & (drawn.max() < 1000)
+        middle = ((drawn >= 300) & (drawn < 700)).float().mean().item()
+        assert middle == pytest.approx(expected, abs=0.03)
 
 
 def test_noise_is_that_of_ddim_whatever_the_scheduler() -> None:

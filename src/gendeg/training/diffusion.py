@@ -14,6 +14,17 @@ def noise_levels(scheduler: Any, timesteps: Tensor) -> tuple[Tensor, Tensor]:
     return abar.sqrt(), (1 - abar).sqrt()
 
 
+def draw_timesteps(generator: torch.Generator, count: int, levels: int, mid_noise_share: float = 0.0) -> Tensor:
+    """Timesteps (count,) of `levels`: uniform or, with probability `mid_noise_share`, logit-normal (arXiv 2403.03206).
+
+    The latter are mostly medium noise, where flakes, streaks and drops take shape.
+    """
+    settings: Any = {"generator": generator, "device": generator.device}
+    uniform = torch.randint(levels, (count,), **settings)
+    medium = (torch.randn(count, **settings).sigmoid() * levels).long().clamp(max=levels - 1)
+    return torch.where(torch.rand(count, **settings) < mid_noise_share, medium, uniform)
+
+
 def add_noise(scheduler: Any, original: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
     """The noisy `x_t`, as the UNet reads it.
 

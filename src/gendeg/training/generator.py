@@ -16,8 +16,8 @@ from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import diffused_latents, encode_mode
 from gendeg.severity import MU_RANGE, SIGMA_RANGE, Severity, severity_one_hot
-from gendeg.training.config import NOT_NEGATIVE, SHARE, TrainingConfig, option
-from gendeg.training.diffusion import add_noise, min_snr_weights, prediction_target
+from gendeg.training.config import COUNT, NOT_NEGATIVE, SHARE, TrainingConfig, option
+from gendeg.training.diffusion import add_noise, draw_timesteps, min_snr_weights, prediction_target
 from gendeg.training.figures import severity_report, write_sheet
 from gendeg.training.loading import item_generator
 from gendeg.training.recipe import Batch, Items, Recipe
@@ -34,6 +34,8 @@ class GeneratorConfig(TrainingConfig):
         "drop_text": SHARE,
         "drop_image": SHARE,
         "drop_both": SHARE,
+        "noise_draws": COUNT,
+        "mid_noise_share": SHARE,
         "min_snr_gamma": NOT_NEGATIVE,
         "change_scale": NOT_NEGATIVE,
         "multiscale_weight": NOT_NEGATIVE,
@@ -46,6 +48,8 @@ class GeneratorConfig(TrainingConfig):
     drop_text: float = option(0.05, "Share of samples without text and severity.")
     drop_image: float = option(0.05, "Share of samples without clean image.")
     drop_both: float = option(0.05, "Share of samples without either.")
+    noise_draws: int = option(1, "Noises drawn for each pair: making and encoding it can cost more than denoising.")
+    mid_noise_share: float = option(0.0, "Share of samples at medium noise, where flakes and drops take shape.")
     min_snr_gamma: float | None = option(None, "Min-SNR weighting (arXiv 2303.09556), e.g. 5.")
     change_scale: float | None = option(None, "Diffuse the change, so scaled. By default as the pipeline does.")
     multiscale_weight: float = option(0.0, "Weight of errors over whole regions, see multiscale_error.")
@@ -55,8 +59,8 @@ class GeneratorConfig(TrainingConfig):
 class GeneratorRecipe(Recipe[GeneratorConfig]):
     """Train UNet and conditioner of a `GenDegPipeline` to denoise the degraded latent beside the clean one.
 
-    The scheduler of the pipeline decides noise levels and what is predicted (noise or v). Timesteps are uniform. The
-    UNet's weights are averaged over time, the conditioner's are not.
+    The scheduler of the pipeline decides noise levels and what is predicted (noise or v). Timesteps are uniform but for
+    `mid_noise_share`. The UNet's weights are averaged over time, the conditioner's are not.
 
     Args:
         config: settings.
@@ -102,7 +106,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def forward(self, batch: Batch) -> Tensor:
         """Denoising loss."""
         scheduler = self.pipeline.scheduler
-        clean, diffused = self._encode(batch)
+        clean, diffused = (latents.repeat_interleave(self.config.noise_draws, 0) for latents in self._encode(batch))
         noise, timesteps, keeps_text, keeps_image = self._draw(batch["index"], diffused)
         noisy = add_noise(scheduler, diffused, noise, timesteps)
         inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
@@ -123,31 +127,35 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         return clean, diffused_latents(self.pipeline, degraded, clean, batch["mu"], batch["sigma"])
 
     def _draw(self, indices: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Noise, timestep, and which conditions each item keeps: functions of its index alone."""
-        config, levels = self.config, self.pipeline.scheduler.config.num_train_timesteps
-        generators = [item_generator(config.seed, int(index)) for index in indices]
-        noise = torch.stack([torch.randn(latents.shape[1:], generator=g) for g in generators]).to(latents)
-        timesteps = torch.cat([torch.randint(levels, (1,), generator=g) for g in generators]).to(latents.device)
-        chance = torch.cat([torch.rand(1, generator=g) for g in generators]).to(latents.device)
+        """Noise, timestep, and which conditions to keep, of each draw: functions of its item's index alone."""
+        config, levels, device = self.config, self.pipeline.scheduler.config.num_train_timesteps, latents.device
+        draws, share = config.noise_draws, config.mid_noise_share
+        generators = [item_generator(config.seed, index, device) for index in indices.tolist()]
+        shape = (draws, *latents.shape[1:])
+        noise = torch.cat([torch.randn(shape, generator=g, device=device) for g in generators])
+        timesteps = torch.cat([draw_timesteps(g, draws, levels, share) for g in generators])
+        chance = torch.cat([torch.rand(draws, generator=g, device=device) for g in generators])
         drops_text = chance < config.drop_text + config.drop_both
         drops_image = (chance >= config.drop_text) & (chance < config.drop_text + config.drop_both + config.drop_image)
         return noise, timesteps, ~drops_text, ~drops_image
 
     def _condition(self, batch: Batch, keeps_text: Tensor) -> Tensor:
-        """Cross-attention input (B, L, D); without text the severity is left out too."""
-        keeps = keeps_text.tolist()
-        prompts = [prompt if keep else "" for prompt, keep in zip(batch["prompt"], keeps, strict=True)]
+        """Cross-attention input (B, L, D) of each draw; without text the severity is left out too."""
+        draws, prompts = self.config.noise_draws, batch["prompt"]
         tokens = self.pipeline.tokenizer(
-            prompts,
+            [*prompts, ""],
             padding="max_length",
             truncation=True,
             max_length=self.conditioner.config.num_tokens,
             return_tensors="pt",
         )
         embeds = self.pipeline.text_encoder(tokens.input_ids.to(keeps_text.device))[0]
-        mu, sigma = (batch[name].masked_fill(~keeps_text, torch.nan).cpu() for name in ("mu", "sigma"))
+        rows = torch.arange(len(prompts), device=keeps_text.device).repeat_interleave(draws)
+        rows = torch.where(keeps_text, rows, len(prompts))  # the empty prompt
+        mu, sigma = (batch[name].repeat_interleave(draws) for name in ("mu", "sigma"))
+        mu, sigma = (value.masked_fill(~keeps_text, torch.nan).cpu() for value in (mu, sigma))
         severity = severity_one_hot(mu, sigma, self.conditioner.config.num_bins)
-        return self.conditioner(embeds, severity.to(embeds))
+        return self.conditioner(embeds[rows], severity.to(embeds))
 
     def evaluate(self, items: Items) -> list[tuple[Tensor, Severity, Severity]]:
         """Generate held-out pairs anew: image, requested and achieved severity of each."""

@@ -59,6 +59,6 @@ def _use_one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def item_generator(seed: int, index: int) -> torch.Generator:
-    """Source of the noise for one training item; it depends on `seed` and the item's index alone."""
-    return torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9) % 2**63)
+def item_generator(seed: int, index: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Source of the noise for one training item; on one kind of device it depends on `seed` and the index alone."""
+    return torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9) % 2**63)

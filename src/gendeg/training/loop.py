@@ -271,7 +271,8 @@ class _Run:
         process, count = self.accelerator.process_index, self.accelerator.num_processes
         first, last = (len(self.items) * part // count for part in (process, process + 1))
         with self._averaged_weights():
-            with self.accelerator.autocast():
+            # compiling for the sizes of validation takes longer than validating
+            with self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
                 results = gather_object(self.recipe.evaluate(self.items[first:last]))
             numbers = self._report(results) if self.accelerator.is_main_process else {}
         self.model.train()
