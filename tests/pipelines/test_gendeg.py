@@ -400,6 +400,31 @@ def test_photo_and_pipeline_on_the_gpu(tiny_pipeline, photo_tensor):
     assert np.array_equal(out.targets[0], photo_tensor.permute(1, 2, 0).numpy())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    ("dtype", "offload", "tolerance"),
+    [
+        (torch.float32, False, 0.01),
+        (torch.float32, True, 0.01),
+        (torch.float16, False, 0.02),
+        (torch.bfloat16, False, 0.1),
+    ],
+)
+def test_the_gpu_draws_what_the_cpu_draws(tiny_pipeline, photo, dtype, offload, tolerance):
+    def draw():
+        return tiny_pipeline(
+            photo, "rain", mu=0.1, sigma=0.05, generator=torch.Generator().manual_seed(0), output_type="pt"
+        )
+
+    expected = draw().images[0]
+    tiny_pipeline.to(dtype=dtype)
+    if offload:
+        tiny_pipeline.enable_model_cpu_offload()
+    else:
+        tiny_pipeline.to("cuda")
+    torch.testing.assert_close(draw().images[0].cpu(), expected, atol=tolerance, rtol=0)
+
+
 def test_mixture(tiny_pipeline, photo):
     mixed, single, reversed_order = (
         tiny_pipeline(photo, name, mu=0.1, sigma=0.1, generator=seeded(0), output_type="pt", alignment="none").images

@@ -116,7 +116,7 @@ def test_dropped_text_is_the_null_condition_of_the_pipeline(photo_folder: Path, 
     config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"))
     recipe = GeneratorRecipe(config, load_generator(config))
     batch = first_batch(config)
-    embeds = recipe._condition(batch, torch.tensor([False, True, True, True]))
+    embeds = recipe._condition(recipe.pipeline, batch, torch.tensor([False, True, True, True]))
     pipe = recipe.pipeline
     null = pipe.condition(pipe.encode_prompt([""]), [Severity(float("nan"), float("nan"))])
     kept = pipe.condition(
@@ -134,6 +134,44 @@ def test_loss_of_an_item_does_not_depend_on_its_batch(photo_folder: Path, tiny_p
     with torch.no_grad():
         together, apart = recipe(batch), torch.stack([recipe(one) for one in alone]).mean()
     torch.testing.assert_close(together, apart)
+
+
+def test_each_pair_meets_several_noises(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"), noise_draws=3, mid_noise_share=0.5)
+    recipe = GeneratorRecipe(config, load_generator(config))
+    batch = first_batch(config)
+    noise, timesteps, keeps_text, _ = recipe._draw(batch["index"], torch.zeros(12, 8, 8, 8))
+    assert noise.shape == (12, 8, 8, 8)
+    assert len(noise.unique(dim=0)) == 12
+    assert len(timesteps) == 12
+    embeds = recipe._condition(recipe.pipeline, batch, torch.ones_like(keeps_text))
+    torch.testing.assert_close(embeds[0], embeds[2])
+    assert not torch.equal(embeds[2], embeds[3])  # the next pair's
+
+
+def test_a_student_learns_what_its_teacher_predicts_under_guidance(
+    photo_folder: Path, tiny_pipeline_folder: Path
+) -> None:
+    """Without guidance, or at no timestep, that is what the student predicts itself at the start."""
+    losses = []
+    for scale, below in ((1.0, 1000), (3.0, 0), (3.0, 1000)):
+        config = generator_config(
+            photo_folder, tiny_pipeline_folder, Path("unused"), teacher_guidance=scale, teacher_guidance_below=below
+        )
+        with torch.no_grad():
+            losses.append(GeneratorRecipe(config, load_generator(config))(first_batch(config)).item())
+    assert losses[:2] == pytest.approx([0, 0], abs=1e-9)
+    assert losses[2] > 1e-6
+
+
+def test_a_teacher_stays_as_it_was(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
+    config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path, teacher_guidance=2.0)
+    recipe = GeneratorRecipe(config, load_generator(config))
+    train(recipe, training_pairs(config), validation_items(config), config)
+    start = load_generator(config).unet.state_dict()
+    assert all(torch.equal(value, start[name]) for name, value in recipe.teacher.unet.state_dict().items())
+    assert not torch.equal(recipe.unet.conv_in.weight, start["conv_in.weight"])
+    assert not any(name.startswith("teacher") for name in recipe.state_dict())
 
 
 def test_generator_needs_one_start(tmp_path: Path) -> None:
