@@ -96,12 +96,16 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, tiny_pipeline_folder: Path, tiny_restorer_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    tmp_path: Path, tiny_pipeline_folder: Path, tiny_restorer_folder: Path, photo: Any, monkeypatch: pytest.MonkeyPatch
+) -> Run:
     """Run the Python of a page in an empty folder, with tiny networks in place of the packaged ones."""
     packaged = {"gendeg-tiny": tiny_pipeline_folder, "nafnet-tiny": tiny_restorer_folder}
     monkeypatch.setattr(gendeg, "checkpoint", lambda name: packaged[name])
     monkeypatch.setattr(auto, "_registered", {})
     monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "foggy.jpg", "blurred.png"):
+        PIL.Image.fromarray(photo).save(name)
 
     def execute(page: str, leave_out: str = "", **readers_own: Any) -> dict[str, Any]:
         for snippet in snippets(page, "python"):
@@ -112,25 +116,23 @@ def run(tmp_path: Path, tiny_pipeline_folder: Path, tiny_restorer_folder: Path, 
     return execute
 
 
-def test_the_snippets_of_the_readme_run(run: Run, photo: Any) -> None:
-    names = run("README.md", photo=photo)
+def test_the_snippets_of_the_readme_run(run: Run) -> None:
+    names = run("README.md")
     assert names["out"].parameters[0]["degradation"] == "rain"
 
 
-def test_the_snippets_on_restoring_run(run: Run, photo: Any) -> None:
-    image = PIL.Image.fromarray(photo)
-    names = run("docs/restoring.md", leave_out="export_onnx", image=image, another=photo)  # tests/models/test_export.py
+def test_the_snippets_on_restoring_run(run: Run) -> None:
+    names = run("docs/restoring.md", leave_out="export_onnx")  # tests/models/test_export.py
+    image = names["image"]
     assert "MyRestorer" in auto.known_restorers()
     assert names["MyRestorer"]().restore(image).size == image.size
 
 
-def test_the_snippets_on_training_run(run: Run, photo: Any, tmp_path: Path, tiny_restorer_folder: Path) -> None:
+def test_the_snippets_on_training_run(run: Run, tmp_path: Path, tiny_restorer_folder: Path) -> None:
     shutil.copytree(tiny_restorer_folder, tmp_path / "runs" / "my-restorer" / "best")
-    run("docs/training-a-restorer.md", photo=photo)
+    run("docs/training-a-restorer.md")
 
 
-def test_the_snippets_on_training_a_generator_run(
-    run: Run, photo: Any, tmp_path: Path, tiny_pipeline_folder: Path
-) -> None:
+def test_the_snippets_on_training_a_generator_run(run: Run, tmp_path: Path, tiny_pipeline_folder: Path) -> None:
     shutil.copytree(tiny_pipeline_folder, tmp_path / "runs" / "my-gendeg")
-    assert run("docs/training-a-generator.md", photo=photo)["out"].images
+    assert run("docs/training-a-generator.md")["out"].images

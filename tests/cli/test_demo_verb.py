@@ -23,7 +23,7 @@ def test_demo_of_an_own_photo(gendeg, photo_file, tiny_pipeline_folder, tiny_res
     models = ["--model", tiny_pipeline_folder, "--restorer", tiny_restorer_folder]
     result = gendeg("demo", photo_file, *models, "-o", output)
     assert result.exit_code == 0, result.output
-    for sheet in ("contact_sheet.png", "restored.png"):
+    for sheet in ("contact_sheet.png", "simulated.png", "restored.png"):
         assert PIL.Image.open(output / sheet).width > 1500
     clean, table = read_image(output / "clean.png"), read_table(output)
     assert len(table) == 12
@@ -57,7 +57,7 @@ def test_each_file_is_named_once_it_is_there(
     assert result.exception is None
     assert named[0] == "clean.png"
     assert named.index("contact_sheet.png") == 13
-    assert len(named) == len(set(named)) == 1 + 12 + 1 + 12 + 1 + 1
+    assert len(named) == len(set(named)) == 1 + 12 + 1 + 1 + 12 + 1 + 1
 
 
 def test_a_wrong_restorer_is_told_before_the_work(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
@@ -92,7 +92,7 @@ def test_sheets_of_any_shape(size, tmp_path):
 
     image = PIL.Image.new("RGB", size, "teal")
     samples = [Sample("haze", "mild", image, image, Severity(0.1, 0.1), Severity(0.1, 0.1))] * 5
-    figure = draw_contact_sheet(image, samples)
+    figure = draw_contact_sheet(image, samples, "gendeg-tiny")
     assert len(figure.axes) == 6
     figure.savefig(tmp_path / "sheet.png", dpi=20)
     figure = draw_restored_sheet([Restoration(sample, image, 20, 26) for sample in samples], "mine")

@@ -166,7 +166,7 @@ def test_bad_photos_and_outputs(restore, photo, photo_file, tmp_path):
     PIL.Image.fromarray(photo).convert("RGBA").save(tmp_path / "alpha.png")
     assert "cannot hold an image of mode RGBA" in refusal(tmp_path / "alpha.png", tmp_path / "clear.jpg")
     (tmp_path / "text.png").write_text("hello")
-    assert "as an image" in refusal(tmp_path / "text.png", tmp_path / "clear.png")
+    assert "is not an image" in refusal(tmp_path / "text.png", tmp_path / "clear.png")
 
 
 def test_pipeline_is_no_restorer(gendeg, photo_file, tiny_pipeline_folder, tmp_path):

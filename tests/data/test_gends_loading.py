@@ -134,6 +134,17 @@ def test_other_data_sets_load_as_before(tmp_path: Path) -> None:
     assert data[0] == {"a": 1, "b": 2}
 
 
+def test_a_data_set_of_ones_own_is_not_overlooked(
+    load: Load, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`gendeg synthesize` writes to the folder gends; the name alone means the packaged set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(locate, "MINI_SET", folder)
+    (tmp_path / "gends").symlink_to(folder)
+    with pytest.warns(UserWarning, match="data_dir='gends'"):
+        load(data_dir=None, split="train")
+
+
 def test_packaged_mini_set(load: Load, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(locate, "MINI_SET", folder)

@@ -51,6 +51,16 @@ def test_program_agrees_at_any_size(network, program, size):
     torch.testing.assert_close(program.module()(image), network(image), atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_four_levels_are_recorded_for_any_remainder():
+    """As `nafnet-tiny` has; the recorded remainder of the sides by 16 was taken for that of all images."""
+    net = NAFNet(width=2, middle_blk_num=0, enc_blk_nums=[0] * 4, dec_blk_nums=[0] * 4).eval()
+    program = export_program(net)
+    for size in ((17, 17), (32, 48), (50, 101)):
+        image = torch.rand(1, 3, *size)
+        torch.testing.assert_close(program.module()(image), net(image), atol=1e-5, rtol=0)
+
+
 def test_onnx_agrees_at_any_size(network, program, tmp_path, monkeypatch, capsys):
     assert_onnx_agrees(network, program, tmp_path, monkeypatch, SIZES, atol=1e-5, rtol=0)
     assert capsys.readouterr().out == ""

@@ -106,12 +106,15 @@ class _Grid:
         return MARGIN + column * self.cell_width + groups * MARGIN + (column - groups) * NARROW
 
 
-def draw_contact_sheet(clean: PIL.Image.Image, samples: Sequence[Sample], credit: str | None = None) -> Figure:
+def draw_contact_sheet(
+    clean: PIL.Image.Image, samples: Sequence[Sample], maker: str, credit: str | None = None
+) -> Figure:
     """The clean photo with an explanation, and below it all samples with requested and achieved severity.
 
     Args:
         clean: the clean photo.
         samples: degraded versions of it, four to a row.
+        maker: what degraded it.
         credit: a line about the photo's origin.
 
     Returns:
@@ -127,7 +130,7 @@ def draw_contact_sheet(clean: PIL.Image.Image, samples: Sequence[Sample], credit
         "mu is the mean and sigma the standard deviation of |degraded - clean|, images in [0, 1].",
     ]
     left = width + 3 * MARGIN
-    grid.add_text(figure, left, MARGIN, "One photo, six degradations", 34, fontweight="bold")
+    grid.add_text(figure, left, MARGIN, f"Six degradations by {maker}", 34, fontweight="bold")
     grid.add_text(figure, left, MARGIN + 0.85, "\n".join(lines), 16)
     grid.add_text(figure, left, MARGIN + 2.25, credit or "", 12, color=PALE)
     for index, sample in enumerate(samples):

@@ -1,4 +1,4 @@
-"""`gendeg demo`: six degradations of a photo at two severities, and their restoration: two sheets and a table."""
+"""`gendeg demo`: six degradations of a photo at two severities, and their restoration: three sheets and a table."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gendeg.cli.contact_sheet import Restoration, Sample
+    from gendeg.degradations import Degradation
     from gendeg.models.restorer import Restorer
+    from gendeg.output import GenDegOutput
     from gendeg.pipelines.gendeg import GenDegPipeline
     from gendeg.pipelines.prepared import PreparedImage
 
@@ -40,7 +42,8 @@ def demo(
         gendeg demo my-photo.jpg -o my-demo/
 
     Writes the twelve degraded and the twelve restored pictures; `contact_sheet.png`, the degraded ones; `restored.png`,
-    each degraded one beside the restored one and the target; and `severities.csv` with requested and achieved
+    each degraded one beside the restored one and the target; `simulated.png`, the same requests to the physical models
+    of `gendeg simulate`; and `severities.csv` with requested and achieved
     severities and the PSNR before and after. Each is named as soon as it is there.
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
@@ -62,8 +65,12 @@ def demo(
         samples.append(sample)
         typer.echo(f"{path}: requested {sample.requested}; achieved {sample.achieved}")
     sheet = output / "contact_sheet.png"
-    _write_figure(draw_contact_sheet(clean, samples, credit), sheet)
-    typer.echo(f"{sheet}: all of them on one sheet\n\nRestored by {restorer}, PSNR against the target:")
+    _write_figure(draw_contact_sheet(clean, samples, Path(model).name, credit), sheet)
+    typer.echo(f"{sheet}: all of them on one sheet")
+    sheet = output / "simulated.png"
+    _write_figure(draw_contact_sheet(clean, list(_simulate(clean, seed)), "physical models", credit), sheet)
+    typer.echo(f"{sheet}: the same requests to the physical models of gendeg simulate")
+    typer.echo(f"\nRestored by {restorer}, PSNR against the target:")
 
     restorations = []
     for restoration in _restore(samples, network):
@@ -86,12 +93,9 @@ def sample_photo() -> "PIL.Image.Image":
     return PIL.Image.fromarray(load_sample_image("china.jpg"))
 
 
-def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int) -> "Iterator[Sample]":
+def _requests() -> "Iterator[tuple[Degradation, str, float, float]]":
     """Two severities of each degradation: a mild and a strong mu of the published prior, with the usual sigma there."""
-    import torch
-
     from gendeg import Degradation, SeverityPrior
-    from gendeg.cli.contact_sheet import Sample
     from gendeg.severity import MU_RANGE, severity_bins
 
     prior = SeverityPrior.published()
@@ -99,9 +103,28 @@ def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int)
         mus = prior.mu_quantiles(degradation, list(STRENGTHS.values()))
         sigmas = prior.sigma_quantiles(degradation, [0.5])[severity_bins(mus, MU_RANGE), 0]
         for strength, mu, sigma in zip(STRENGTHS, mus, sigmas, strict=True):
-            out = pipe(prepared, degradation, float(mu), float(sigma), generator=torch.Generator().manual_seed(seed))
-            images = out.images[0], out.targets[0]
-            yield Sample(degradation.value, strength, *images, out.requested[0], out.achieved[0])
+            yield degradation, strength, float(mu), float(sigma)
+
+
+def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int) -> "Iterator[Sample]":
+    import torch
+
+    for degradation, strength, mu, sigma in _requests():
+        out = pipe(prepared, degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
+        yield _sample(degradation, strength, out)
+
+
+def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
+    from gendeg import simulate
+
+    for degradation, strength, mu, sigma in _requests():
+        yield _sample(degradation, strength, simulate(clean, degradation, mu, sigma, seed=seed))
+
+
+def _sample(degradation: "Degradation", strength: str, out: "GenDegOutput") -> "Sample":
+    from gendeg.cli.contact_sheet import Sample
+
+    return Sample(degradation.value, strength, out.images[0], out.targets[0], out.requested[0], out.achieved[0])
 
 
 def _load_restorer(restorer: str) -> "Restorer":

@@ -35,7 +35,7 @@ class Reach:
         missed = [row for row in rows if row.get("reached") is False]
         if not missed:
             return
-        lines = [f"Warning: {len(missed)} of {len(rows)} images did not reach the severity asked for:"]
+        lines = [f"Warning: {len(missed)} of {len(rows)} images did not reach the severity asked for or drawn:"]
         lines += [f"  {row['file_name']}: {_describe_row(row)}" for row in missed[:MOST_LISTED]]
         if len(missed) > MOST_LISTED:
             lines.append(f"  and {len(missed) - MOST_LISTED} more, with reached=false in {METADATA}")

@@ -17,12 +17,13 @@ from torch.fx.experimental import _config as shape_config
 from gendeg.errors import CheckpointError, InputError, MissingExtraError, first_line
 from gendeg.files import whole_file
 from gendeg.models.means import WindowMean
+from gendeg.models.nafnet import NAFNet
 from gendeg.models.restorer import Restorer
 from gendeg.models.swin import SwinRestorer
 from gendeg.models.swin_windows import windows_for_all_sizes
 
 SMALLEST, LARGEST = 16, 2**15  # side in pixels that an exported network is for
-SMALLEST_SWIN = 33  # from here on the last stage of the encoder has more than one pixel, and one layout in memory
+SMALLEST_SWIN = 33
 TRACED = (71, 53)  # (height, width) of the image the graph is recorded with; odd, so that padding is part of it
 CHECKED = [(64, 64), (33, 57), (50, 101)]  # (height, width) of the images on which the result is compared
 TOLERANCE = 1e-3  # of 1, the range of an image
@@ -37,7 +38,8 @@ def export_program(restorer: Restorer) -> ExportedProgram:
         restorer: in float32, on the CPU; it is switched to evaluation mode.
 
     Returns:
-        The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 (SwinRestorer: 33) to 32 768,
+        The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 (SwinRestorer: 33; NAFNet of
+            four levels: 17) to 32 768,
         in [0, 1] and not clamped, as `restorer(x)`. `torch.export.save` writes it.
 
     Raises:
@@ -65,14 +67,23 @@ def _record(restorer: Restorer) -> ExportedProgram:
         # No conclusions from the sizes of the recorded image, e.g. that its rows lie without gaps in memory.
         with torch.no_grad(), windows, shape_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             return torch.export.export(restorer, (torch.rand(1, 3, *TRACED),), dynamic_shapes=_shapes(restorer))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:  # the last where torch words what it cannot record
         raise InputError(
             f"{type(restorer).__name__} cannot be recorded for images of all sizes: {first_line(error)}"
         ) from error
 
 
+def _smallest(restorer: Restorer) -> int:
+    """From this side on the coarsest features have more than one pixel, and so one layout in memory."""
+    if isinstance(restorer, SwinRestorer):
+        return SMALLEST_SWIN
+    if isinstance(restorer, NAFNet):
+        return max(SMALLEST, 2 ** len(restorer.downs) + 1)
+    return SMALLEST
+
+
 def _shapes(restorer: Restorer) -> dict[str, dict[int, Any]]:
-    smallest = SMALLEST_SWIN if isinstance(restorer, SwinRestorer) else SMALLEST
+    smallest = _smallest(restorer)
     return {"x": {2: Dim("height", min=smallest, max=LARGEST), 3: Dim("width", min=smallest, max=LARGEST)}}
 
 

@@ -131,7 +131,9 @@ class NAFTrunk(ModelMixin):
         """
         height, width = x.shape[-2:]
         multiple = 2 ** len(self.downs)
-        padded = F.pad(x, (0, -width % multiple, 0, -height % multiple))
+        # not `-width % multiple`, for torch.export: with four levels it takes one image's remainder for that of all
+        right, bottom = (-(-side // multiple) * multiple - side for side in (width, height))
+        padded = F.pad(x, (0, right, 0, bottom))
         x = self.intro(padded.contiguous(memory_format=torch.channels_last))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):

@@ -14,6 +14,7 @@ from gendeg.data.gends.registration import BUILDER_MODULE, NAME
 from gendeg.errors import InputError
 from gendeg.version import __version__
 
+_USERS_OWN = Path("gends")  # where `gendeg synthesize` writes by default
 MINI_SET = Path(__file__).parents[2] / "resources" / "gends-mini"
 _ORIGINAL_BUILDER = "gendeg.data.gends.original"
 
@@ -55,6 +56,12 @@ def find_root(data_dir: str | None) -> Path:
             raise InputError(
                 "This installation has no packaged mini set; give the folder of a data set: "
                 "load_dataset('gends', data_dir='...'). `gendeg synthesize` makes one."
+            )
+        if find_shards(_USERS_OWN):
+            warnings.warn(
+                "Reading the packaged mini set. For the data set in the folder gends give load_dataset('gends', "
+                "data_dir='gends').",
+                stacklevel=2,
             )
         return MINI_SET
     root = Path(data_dir).expanduser().resolve()
