@@ -43,8 +43,8 @@ def demo(
 
     Writes the twelve degraded and the twelve restored pictures; `contact_sheet.png`, the degraded ones; `restored.png`,
     each degraded one beside the restored one and the target; `simulated.png`, the same requests to the physical models
-    of `gendeg simulate`; and `severities.csv` with requested and achieved
-    severities and the PSNR before and after. Each is named as soon as it is there.
+    of `gendeg simulate`; and `severities.csv` with requested and achieved severities and the PSNR before and after.
+    Each is named as soon as it is there.
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image

@@ -36,7 +36,14 @@ Degradations = Annotated[
     ),
 ]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", parser=_read_output, metavar="PATH", help="An image file, or a folder.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=_read_output,
+        metavar="PATH",
+        help="An image file, replaced if it is there; or a folder.",
+    ),
 ]
 Mu = Annotated[
     float | None, typer.Option(help="Mean of |degraded - clean|, 0 to 0.7. Left out, it is drawn from the prior.")

@@ -39,8 +39,7 @@ def export_program(restorer: Restorer) -> ExportedProgram:
 
     Returns:
         The program: `program.module()(x)` takes and returns (1, 3, H, W), sides from 16 (SwinRestorer: 33; NAFNet of
-            four levels: 17) to 32 768,
-        in [0, 1] and not clamped, as `restorer(x)`. `torch.export.save` writes it.
+        four levels: 17) to 32 768, in [0, 1] and not clamped, as `restorer(x)`. `torch.export.save` writes it.
 
     Raises:
         InputError: the network cannot be recorded for all sizes. The test-time local converter cannot: its windows
