@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -143,6 +144,9 @@ def test_a_data_set_of_ones_own_is_not_overlooked(
     (tmp_path / "gends").symlink_to(folder)
     with pytest.warns(UserWarning, match="data_dir='gends'"):
         load(data_dir=None, split="train")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Reading the packaged mini set")
+        load(data_dir="gends", split="train")
 
 
 def test_packaged_mini_set(load: Load, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

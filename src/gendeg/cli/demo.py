@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gendeg.pipelines.prepared import PreparedImage
 
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
+PREVIEW = (1024, 1024)  # largest (width, height) of simulated pictures, which are shown on the sheet only
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 
@@ -117,6 +118,8 @@ def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int)
 def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
     from gendeg import simulate
 
+    clean = clean.copy()
+    clean.thumbnail(PREVIEW)
     for degradation, strength, mu, sigma in _requests():
         yield _sample(degradation, strength, simulate(clean, degradation, mu, sigma, seed=seed))
 

@@ -4,6 +4,7 @@ Once exported, `onnxruntime.InferenceSession("restorer.onnx").run(None, {"image"
 """
 
 import contextlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def _record(restorer: Restorer) -> ExportedProgram:
         # No conclusions from the sizes of the recorded image, e.g. that its rows lie without gaps in memory.
         with torch.no_grad(), windows, shape_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             return torch.export.export(restorer, (torch.rand(1, 3, *TRACED),), dynamic_shapes=_shapes(restorer))
-    except (RuntimeError, ValueError, AssertionError) as error:  # the last where torch words what it cannot record
+    except (RuntimeError, ValueError, AssertionError) as error:  # torch fails to word some violated sizes: the last
         raise InputError(
             f"{type(restorer).__name__} cannot be recorded for images of all sizes: {first_line(error)}"
         ) from error
@@ -136,4 +137,6 @@ def _import_runtime() -> Any:
 @torch.no_grad()
 def _difference(session: Any, restorer: Restorer, image: Tensor) -> float:
     (restored,) = session.run(None, {"image": image.numpy()})
+    if restored.shape != image.shape:
+        return math.inf
     return float(np.abs(restored - restorer(image).numpy()).max())

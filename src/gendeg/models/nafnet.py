@@ -131,8 +131,9 @@ class NAFTrunk(ModelMixin):
         """
         height, width = x.shape[-2:]
         multiple = 2 ** len(self.downs)
-        # not `-width % multiple`, for torch.export: with four levels it takes one image's remainder for that of all
-        right, bottom = (-(-side // multiple) * multiple - side for side in (width, height))
+        # Not `-side % multiple`: with four levels torch.export takes one image's remainder for that of all. Positive
+        # numbers only, since the integer division of ONNX truncates.
+        right, bottom = ((side + multiple - 1) // multiple * multiple - side for side in (width, height))
         padded = F.pad(x, (0, right, 0, bottom))
         x = self.intro(padded.contiguous(memory_format=torch.channels_last))
         skips = []

@@ -17,7 +17,7 @@ def noise_levels(scheduler: Any, timesteps: Tensor) -> tuple[Tensor, Tensor]:
 def draw_timesteps(generator: torch.Generator, count: int, levels: int, mid_noise_share: float = 0.0) -> Tensor:
     """Timesteps (count,) of `levels`: uniform or, with probability `mid_noise_share`, logit-normal (arXiv 2403.03206).
 
-    The latter are mostly medium noise, where flakes, streaks and drops take shape.
+    Of the latter 60 % lie in the middle 40 %, where flakes, streaks and drops take shape.
     """
     settings: Any = {"generator": generator, "device": generator.device}
     uniform = torch.randint(levels, (count,), **settings)
