@@ -39,7 +39,14 @@ def rows(shard: Shard) -> Iterator[Row]:
             continue
         request = {"origin": "generated", "mu": 0.1, "sigma": 0.05, "prompt": f"a street, {name.phrase}"}
         if number == 7:
-            yield Row(**common, **request, seed=1, verdict="retried", reason="too weak", achieved_mu=0.001)
+            yield Row(
+                **common,
+                **request,
+                seed=1,
+                verdict="retried",
+                reason="too weak: mu 0.0010 below 0.01",
+                achieved_mu=0.001,
+            )
         if number == 8:
             yield Row(**common, **request, seed=number, verdict="rejected", reason="flat image")
             continue

@@ -28,6 +28,7 @@ def test_make_and_read_without_gendeg(gendeg, photo_folder, finished):
     assert "cc-by-4.0" in (finished / "README.md").read_text()
     again = gendeg("synthesize", photo_folder, "-o", finished, *SIMULATOR)
     assert "All 18 rows are there already" in again.output
+    assert ("None of the scenes fell to the validation split" in again.output) == ("validation" not in splits)
     verified = gendeg("synthesize", "--verify", "-o", finished)
     assert verified.exit_code == 0
     assert f"Hash {Manifest.load(finished).hash}" in verified.output

@@ -268,6 +268,8 @@ def _make(
         typer.echo(f"Left out as unusable: {count_of(len(problems), 'image')}, listed in {output / LEFT_OUT}.")
     counts = ", ".join(f"{split} {rows} of {manifest.planned[split]}" for split, rows in manifest.rows.items())
     typer.echo(f"{output}: {counts} planned rows passed the filter. Hash {manifest.hash[:16]}.")
+    if config.validation_share and not manifest.rows.get("validation"):
+        typer.echo(f"None of the scenes fell to the validation split (--validation-share {config.validation_share:g}).")
     typer.echo(f"Read it: datasets.load_dataset({str(output) + '/'!r}). What it holds: {output / 'README.md'}")
     return True
 

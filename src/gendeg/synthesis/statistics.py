@@ -34,7 +34,7 @@ class Statistics:
     Attributes:
         pairs: accepted rows by split, degradation and origin.
         sets: accepted rows by degradation, origin and source set.
-        verdicts: attempts by verdict and reason, without the accepted ones.
+        verdicts: attempts by verdict and kind of reason, e.g. `"too weak"`, without the accepted ones.
         severity: by degradation, float64 array (N, 4) of its accepted rows: requested mu and sigma (NaN for existing
             pairs), achieved mu and sigma.
         examples: by degradation and origin, shard and row number of the first few.
@@ -68,7 +68,7 @@ def count_rows(folder: Path, manifest: Manifest) -> Statistics:
         table = pq.read_table(verdicts_path(folder, record.name), columns=_COLUMNS).to_pydict()
         for row, label, origin, source_set, verdict, reason, *numbers in zip(*table.values(), strict=True):
             if verdict != "accepted":
-                verdicts[verdict, reason] += 1
+                verdicts[verdict, reason.split(":")[0]] += 1  # without its numbers
                 continue
             name = list(Degradation)[label]
             pairs[split, name, origin] += 1
