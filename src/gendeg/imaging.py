@@ -46,7 +46,7 @@ def open_image(path: str | os.PathLike[str]) -> PIL.Image.Image:
     except FileNotFoundError:
         raise ImageError(f"No such image: {path}.") from None
     except PIL.UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image, or not a complete one.") from error
+        raise ImageError(f"Cannot read {path}: it is not an image, or not a complete one.") from error
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise ImageError(f"Cannot read {path} as an image: {error}. Is it complete?") from error
 

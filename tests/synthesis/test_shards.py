@@ -50,7 +50,7 @@ def test_every_attempt_is_recorded_with_its_reason(tmp_path: Path) -> None:
     table = pq.read_table(verdicts_path(tmp_path, SHARD.name)).to_pylist()
     assert [row["row"] for row in table] == [0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 9]
     assert [(r["row"], r["verdict"], r["reason"]) for r in table if r["verdict"] != "accepted"] == [
-        (7, "retried", "too weak"),
+        (7, "retried", "too weak: mu 0.0010 below 0.01"),
         (8, "rejected", "flat image"),
     ]
     assert "degraded" not in table[0]

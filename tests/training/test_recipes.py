@@ -191,6 +191,23 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
     torch.testing.assert_close(guided, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
+    """The teacher, which no checkpoint holds, is the pipeline at the start again."""
+
+    def learn(name: str, steps: int, **settings: object) -> dict[str, torch.Tensor]:
+        settings |= {"teacher_guidance": 2.0, "noise_draws": 2, "max_steps": steps, "lr_schedule": "constant"}
+        config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path / name, **settings)
+        torch.manual_seed(0)
+        recipe = GeneratorRecipe(config, load_generator(config))
+        train(recipe, training_pairs(config), validation_items(config), config)
+        return recipe.state_dict()
+
+    whole = learn("whole", 2)
+    learn("stopped", 1)
+    resumed = learn("stopped", 2, resume=True)
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
 @pytest.mark.parametrize("settings", [{"change_scale": 0.5}, {"pipeline": None, "base_model": "sd"}])
 def test_a_teacher_is_a_trained_pipeline(tmp_path: Path, settings: dict) -> None:
     given = {"pipeline": "folder", "output_dir": str(tmp_path), "teacher_guidance": 3.0} | settings
