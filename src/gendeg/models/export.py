@@ -24,7 +24,6 @@ from gendeg.models.swin import SwinRestorer
 from gendeg.models.swin_windows import windows_for_all_sizes
 
 SMALLEST, LARGEST = 16, 2**15  # side in pixels that an exported network is for
-SMALLEST_SWIN = 33
 TRACED = (71, 53)  # (height, width) of the image the graph is recorded with; odd, so that padding is part of it
 CHECKED = [(64, 64), (33, 57), (50, 101)]  # (height, width) of the images on which the result is compared
 TOLERANCE = 1e-3  # of 1, the range of an image
@@ -76,7 +75,7 @@ def _record(restorer: Restorer) -> ExportedProgram:
 def _smallest(restorer: Restorer) -> int:
     """From this side on the coarsest features have more than one pixel, and so one layout in memory."""
     if isinstance(restorer, SwinRestorer):
-        return SMALLEST_SWIN
+        return 33
     if isinstance(restorer, NAFNet):
         return max(SMALLEST, 2 ** len(restorer.downs) + 1)
     return SMALLEST
