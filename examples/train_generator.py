@@ -19,7 +19,7 @@ import torch
 from gendeg.training import train
 from gendeg.training.command import plain_errors
 from gendeg.training.config import parse_config
-from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator
+from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator, load_teacher
 from gendeg.training.sources import training_pairs, validation_items
 
 
@@ -27,7 +27,9 @@ def main() -> None:
     """Read the settings and train."""
     config = parse_config(GeneratorConfig)
     torch.manual_seed(config.seed)
-    train(GeneratorRecipe(config, load_generator(config)), training_pairs(config), validation_items(config), config)
+    pipeline = load_generator(config)
+    recipe = GeneratorRecipe(config, pipeline, load_teacher(config, pipeline))
+    train(recipe, training_pairs(config), validation_items(config), config)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,15 @@ def test_results_beside_the_photos_are_no_photos(restore, photo_folder):
     assert "among the photos" in result.stderr
 
 
+def test_several_photos(restore, photo_folder, tmp_path):
+    result = restore(photo_folder / "b.jpg", photo_folder / "park", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")) == [
+        "b.png",
+        "park/c.png",
+    ]
+
+
 def test_one_photo_into_a_folder(restore, photo_file, tmp_path):
     assert restore(photo_file, "-o", tmp_path / "out").exit_code == 0
     assert (tmp_path / "out" / "photo.png").is_file()

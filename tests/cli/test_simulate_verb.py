@@ -54,6 +54,40 @@ def test_folder_is_mirrored_and_recorded(gendeg, photo_folder, tmp_path):
         assert json.loads(row["parameters"]) == again.parameters[0]
 
 
+def test_several_photos_are_like_their_folder(gendeg, photo_folder, tmp_path):
+    whole, some, nested = (tmp_path / name for name in ("whole", "some", "nested"))
+    gendeg("simulate", photo_folder, "-d", "snow", "-o", whole)
+    result = gendeg("simulate", photo_folder / "a.png", photo_folder / "b.jpg", "-d", "snow", "-o", some)
+    assert result.exit_code == 0, result.output
+    expected = contents(whole)
+    assert contents(some) == {name: expected[name] for name in ("snow/a.png", "snow/b.png")} | {
+        "metadata.jsonl": contents(some)["metadata.jsonl"]
+    }
+    gendeg("simulate", photo_folder / "park", photo_folder / "a.png", photo_folder, "-d", "snow", "-o", nested)
+    assert sorted(row["source"] for row in rows(nested)) == ["a.png", "b.jpg", "park/c.webp"]
+    assert {name: data for name, data in contents(nested).items() if name.endswith("png")} == {
+        name: data for name, data in expected.items() if name.endswith("png")
+    }
+
+
+def test_photos_from_anywhere_stay_below_the_output(gendeg, photo_folder, tmp_path, monkeypatch):
+    """Relative paths with `..` too; one of them missing does not keep the others."""
+    monkeypatch.chdir(photo_folder / "park")
+    result = gendeg(
+        "simulate", "../a.png", "c.webp", "../none.png", "-d", "snow", "--mu", "0.05", "-o", tmp_path / "out"
+    )
+    assert result.exit_code == 1
+    assert "none.png" in result.stderr
+    assert {row["file_name"] for row in rows(tmp_path / "out")} == {"snow/a.png", "snow/park/c.png"}
+
+
+def test_several_photos_do_not_fit_into_one_file(gendeg, photo_folder, tmp_path):
+    photos = [photo_folder / "a.png", photo_folder / "b.jpg"]
+    result = gendeg("simulate", *photos, "-d", "snow", "-o", tmp_path / "out.png")
+    assert result.exit_code == 2
+    assert "2 photos do not fit into the one file" in result.stderr
+
+
 def test_own_prior(gendeg, photo_file, tmp_path):
     SeverityPrior.from_severities([0.12], [0.1], ["haze"], ["x"], random_fraction=0).save(tmp_path / "prior.json")
     arguments = ["simulate", photo_file, "--prior", tmp_path / "prior.json", "-d"]

@@ -7,12 +7,12 @@ import torch
 from diffusers import AutoencoderTiny
 
 from gendeg import GenDegPipeline, Severity
-from gendeg.errors import InputError
+from gendeg.errors import InputError, UnknownDegradationError
 from gendeg.pipelines.guidance import branch_weights, guided_prediction
 from gendeg.pipelines.latents import encode_mode
 from gendeg.training import train
 from gendeg.training.autoencoder import AutoencoderConfig, AutoencoderRecipe
-from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator, multiscale_error
+from gendeg.training.generator import GeneratorConfig, GeneratorRecipe, load_generator, load_teacher, multiscale_error
 from gendeg.training.loading import IndexBatches, make_loader
 from gendeg.training.scm import SCMConfig, SCMRecipe, load_trained_generator
 from gendeg.training.sources import training_pairs, validation_items
@@ -153,53 +153,83 @@ def test_each_pair_meets_several_noises(photo_folder: Path, tiny_pipeline_folder
     assert not torch.equal(embeds[2], embeds[3])  # the next pair's
 
 
-def test_a_student_learns_what_its_teacher_predicts_under_guidance(
-    photo_folder: Path, tiny_pipeline_folder: Path
+def distillation(
+    photo_folder: Path, pipeline_folder: Path, output: Path = Path("unused"), **settings: object
+) -> GeneratorRecipe:
+    """A recipe whose teacher is what its student is at the start."""
+    config = generator_config(photo_folder, pipeline_folder, output, teacher=str(pipeline_folder), **settings)
+    pipeline = load_generator(config)
+    return GeneratorRecipe(config, pipeline, load_teacher(config, pipeline))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"teacher_guidance": 1.0},
+        {"teacher_guidance_below": 0},
+        {
+            "teacher_guidance_below": 1000,
+            "degradations": ["haze", "rain"],
+            "guided_degradations": ["snow", "raindrops"],
+        },
+    ],
+)
+def test_a_student_learns_what_its_teacher_predicts(
+    photo_folder: Path, tiny_pipeline_folder: Path, settings: dict
 ) -> None:
-    """Without guidance, or at no timestep, that is what the student predicts itself at the start."""
-    for scale, below in ((1.0, 1000), (3.0, 0)):
-        config = generator_config(
-            photo_folder, tiny_pipeline_folder, Path("unused"), teacher_guidance=scale, teacher_guidance_below=below
-        )
+    """Where the teacher is not guided, that is what the student predicts itself at the start."""
+    recipe = distillation(photo_folder, tiny_pipeline_folder, **settings)
+    with torch.no_grad():
+        assert recipe(first_batch(recipe.config)).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_student_has_to_learn_guidance(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    """The error grows with the square of what guidance adds to the scale 1."""
+    losses = []
+    for scale in (2.0, 3.0):
+        recipe = distillation(photo_folder, tiny_pipeline_folder, teacher_guidance=scale, teacher_guidance_below=1000)
         with torch.no_grad():
-            loss = GeneratorRecipe(config, load_generator(config))(first_batch(config)).item()
-        assert loss == pytest.approx(0, abs=1e-9)
+            losses.append(recipe(first_batch(recipe.config)).item())
+    assert losses[0] > 0
+    assert losses[1] == pytest.approx(4 * losses[0], rel=1e-3)
 
 
 def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
     photo_folder: Path, tiny_pipeline_folder: Path
 ) -> None:
-    config = generator_config(photo_folder, tiny_pipeline_folder, Path("unused"), teacher_guidance=3.0)
-    recipe = GeneratorRecipe(config, load_generator(config))
-    batch, timesteps = first_batch(config), torch.tensor([10, 400, 749, 600])
-    noisy, clean = torch.randn(2, 4, recipe.pipeline.unet.config.out_channels, 16, 16)
-    guided = recipe._guided(recipe.teacher, torch.cat([noisy, clean], 1), timesteps, batch, torch.ones(4).bool())
-    pipe = recipe.pipeline
+    """Below its timestep, for what it is guided for, also in mixtures, and where the text is kept; else without."""
+    recipe = distillation(photo_folder, tiny_pipeline_folder, teacher_guidance=3.0, guided_degradations=["rain"])
+    pipe, batch, timesteps = recipe.pipeline, first_batch(recipe.config), torch.tensor([10, 400, 749, 750])
+    batch["degradation"] = ["rain", "haze", "rain+haze", "rain"]
+    noisy, clean = torch.randn(2, 4, pipe.unet.config.out_channels, 16, 16)
+    kept = torch.ones(4).bool()
+    predicted = recipe._guided(recipe.teacher, torch.cat([noisy, clean], 1), timesteps, batch, kept)
     embeds = pipe.condition(
         pipe.encode_prompt(list(batch["prompt"])),
         [Severity(mu.item(), sigma.item()) for mu, sigma in zip(batch["mu"], batch["sigma"], strict=True)],
     )
-    with torch.no_grad():
-        expected = guided_prediction(
-            lambda inputs, text: pipe.unet(inputs, timesteps.repeat(2), text).sample,
-            noisy,
-            clean,
-            embeds,
-            pipe.null_embeds(),
-            branch_weights(3.0, 1.0),
-        )
-    torch.testing.assert_close(guided, expected, atol=1e-5, rtol=1e-4)
+    for scale, rows in ((3.0, [0, 2]), (1.0, [1, 3])):
+        weights, steps = branch_weights(scale, 1.0), timesteps[rows]
+        with torch.no_grad():
+            expected = guided_prediction(
+                lambda x, text, steps=steps: pipe.unet(x, steps.repeat(len(x) // 2), text).sample,
+                noisy[rows],
+                clean[rows],
+                embeds[rows],
+                pipe.null_embeds(),
+                weights,
+            )
+        torch.testing.assert_close(predicted[rows], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
-    """The teacher, which no checkpoint holds, is the pipeline at the start again."""
+    """No checkpoint holds the teacher."""
 
     def learn(name: str, steps: int, **settings: object) -> dict[str, torch.Tensor]:
-        settings |= {"teacher_guidance": 2.0, "noise_draws": 2, "max_steps": steps, "lr_schedule": "constant"}
-        config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path / name, **settings)
+        settings |= {"noise_draws": 2, "max_steps": steps, "lr_schedule": "constant"}
         torch.manual_seed(0)
-        recipe = GeneratorRecipe(config, load_generator(config))
-        train(recipe, training_pairs(config), validation_items(config), config)
+        recipe = distillation(photo_folder, tiny_pipeline_folder, tmp_path / name, **settings)
+        train(recipe, training_pairs(recipe.config), validation_items(recipe.config), recipe.config)
         return recipe.state_dict()
 
     whole = learn("whole", 2)
@@ -208,23 +238,25 @@ def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
-@pytest.mark.parametrize("settings", [{"change_scale": 0.5}, {"pipeline": None, "base_model": "sd"}])
-def test_a_teacher_is_a_trained_pipeline(tmp_path: Path, settings: dict) -> None:
-    given = {"pipeline": "folder", "output_dir": str(tmp_path), "teacher_guidance": 3.0} | settings
-    with pytest.raises(InputError, match="a trained --pipeline"):
-        load_generator(GeneratorConfig(**given))
+def test_a_teacher_predicts_of_the_same_latents(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    with pytest.raises(InputError, match="change_scale is None in the teacher"):
+        distillation(photo_folder, tiny_pipeline_folder, change_scale=0.5)
 
 
-def test_a_student_does_not_replace_its_teacher(tmp_path: Path) -> None:
+def test_a_student_does_not_replace_its_teacher(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
     with pytest.raises(InputError, match="give another --output-dir"):
-        load_generator(GeneratorConfig(pipeline=str(tmp_path), output_dir=str(tmp_path), teacher_guidance=3.0))
+        distillation(photo_folder, tiny_pipeline_folder, tiny_pipeline_folder)
+
+
+def test_a_teacher_is_guided_for_known_degradations(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    with pytest.raises(UnknownDegradationError, match="snoww"):
+        distillation(photo_folder, tiny_pipeline_folder, guided_degradations=["snoww"])
 
 
 def test_a_teacher_stays_as_it_was(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
-    config = generator_config(photo_folder, tiny_pipeline_folder, tmp_path, teacher_guidance=2.0)
-    recipe = GeneratorRecipe(config, load_generator(config))
-    train(recipe, training_pairs(config), validation_items(config), config)
-    start = load_generator(config).unet.state_dict()
+    recipe = distillation(photo_folder, tiny_pipeline_folder, tmp_path)
+    train(recipe, training_pairs(recipe.config), validation_items(recipe.config), recipe.config)
+    start = load_generator(recipe.config).unet.state_dict()
     assert all(torch.equal(value, start[name]) for name, value in recipe.teacher.unet.state_dict().items())
     assert not torch.equal(recipe.unet.conv_in.weight, start["conv_in.weight"])
 

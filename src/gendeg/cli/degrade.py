@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photo, PriorFile, Seed
+from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photos, PriorFile, Seed
 
 MODEL = "gendeg-tiny"
 
@@ -29,7 +29,7 @@ def _check_alignment(alignment: str) -> str:
 
 
 def degrade(
-    photo: Photo,
+    photos: Photos,
     degradation: Degradations,
     output: Output,
     mu: Mu = None,
@@ -80,6 +80,8 @@ def degrade(
     All six degradations of a folder of photos, severities drawn from the prior, with targets to train a restorer on:
 
         gendeg degrade photos/ -d all --save-target -o pairs/
+
+    Single photos work like a folder of them: `gendeg degrade photos/*.jpg -d snow -o snowy/`.
 
     Folders: the images go to `<output>/<degradation>/`, in the folders of the photos; with `--save-target` to
     `<output>/<degradation>/input/` and `target/`. `metadata.jsonl` describes each image, and
@@ -133,4 +135,4 @@ def degrade(
         }
         return load_engine(model, device, prior, resolution, call)
 
-    run(Order(photo, degradation, output, seed, save_target, overwrite, settings, reach, load))
+    run(Order(photos, degradation, output, seed, save_target, overwrite, settings, reach, load))

@@ -1,5 +1,6 @@
 """Work through photos: skip what is done, go on after a photo that fails, list the failures at the end."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -106,13 +107,14 @@ def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterato
     return failures
 
 
-def is_single_file(photo: Path, output: Path) -> bool:
+def is_single_file(given: Sequence[Path], output: Path) -> bool:
     """Whether one photo goes into one image file.
 
     Raises:
         InputError: it would overwrite itself, or the name of the output ends in something else than an image format.
     """
-    if photo.is_dir() or output.is_dir() or not output.suffix:
+    photo = given[0]
+    if len(given) > 1 or photo.is_dir() or output.is_dir() or not output.suffix:
         return False
     if output.suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(
@@ -124,23 +126,36 @@ def is_single_file(photo: Path, output: Path) -> bool:
     return True
 
 
-def photos_outside(photo: Path, output: Path, subfolders: Sequence[str] = ()) -> list[Path]:
-    """The photo, or the photos of a folder; an output folder that lies in it is not an input.
+def photos_outside(given: Sequence[Path], output: Path, subfolders: Sequence[str] = ()) -> tuple[list[Path], Path]:
+    """The photos that were given, and the folder they all lie in, whose structure the output folder shall have.
 
     Args:
-        photo: an image file or a folder.
+        given: image files and folders of them. An output folder that lies in one of them is not an input.
         output: the folder that the results go to.
         subfolders: names of the folders in it that they go to, if any.
 
     Raises:
         InputError: the output is called like an image file, or the images made would lie among the photos.
     """
-    if not photo.is_dir():
-        return [photo]
-    if output.suffix.lower() in IMAGE_SUFFIXES:
-        raise InputError(f"{photo} is a folder, which does not fit into the one file {output}; give a folder.")
-    photos, results = photo.resolve(), output.resolve()
+    if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
+        what = f"{given[0]} is a folder, which does" if len(given) == 1 else f"{len(given)} photos do"
+        raise InputError(f"{what} not fit into the one file {output}; give a folder.")
+    if len({_folder(path) for path in given}) > 1:
+        given = [Path(os.path.abspath(path)) for path in given]
+    photos = [photo for path in given for photo in _photos_at(path, output, subfolders)]
+    return list(dict.fromkeys(photos)), Path(os.path.commonpath([_folder(path) for path in given]))
+
+
+def _folder(given: Path) -> Path:
+    return given if given.is_dir() else given.parent
+
+
+def _photos_at(given: Path, output: Path, subfolders: Sequence[str]) -> list[Path]:
+    """A photo, or those of a folder."""
+    if not given.is_dir():
+        return [given]
+    photos, results = given.resolve(), output.resolve()
     if results == photos or any((results / name) in (photos, *photos.parents) for name in subfolders):
-        raise InputError(f"In {output} the new images would lie among the photos of {photo}; choose another folder.")
-    paths = find_images(photo)
+        raise InputError(f"In {output} the new images would lie among the photos of {given}; choose another folder.")
+    paths = find_images(given)
     return [path for path in paths if results not in path.resolve().parents] if photos in results.parents else paths

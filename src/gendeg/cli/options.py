@@ -25,7 +25,7 @@ def _read_output(name: str) -> Path:
     return Path(name)
 
 
-Photo = Annotated[Path, typer.Argument(help="A clean photo, or a folder of photos.")]
+Photos = Annotated[list[Path], typer.Argument(help="A clean photo, several, or folders of photos.")]
 Degradations = Annotated[
     list[str],
     typer.Option(

@@ -11,7 +11,7 @@ MODEL = "nafnet-tiny"
 
 
 def restore(
-    photo: Annotated[Path, typer.Argument(help="A degraded photo, or a folder of photos.")],
+    photos: Annotated[list[Path], typer.Argument(help="A degraded photo, several, or folders of photos.")],
     output: Output,
     model: Annotated[
         str,
@@ -63,8 +63,7 @@ def restore(
     overlap = OVERLAP if overlap is None else overlap
     settings: dict[str, Any] = {"model": model, "tile": tile, "overlap": overlap, "precision": precision}
     order = RestoreOrder(output, overwrite, device, settings)
-    if is_single_file(photo, output):
-        restore_photo(photo, order)
+    if is_single_file(photos, output):
+        restore_photo(photos[0], order)
     else:
-        root = photo if photo.is_dir() else photo.parent
-        restore_folder(photos_outside(photo, output), root, order)
+        restore_folder(*photos_outside(photos, output), order)

@@ -37,9 +37,9 @@ class Order:
     """What the caller asked for.
 
     Attributes:
-        photo: an image file, or a folder of them.
+        photos: image files, and folders of them.
         degradations: names; `"all"` stands for the six.
-        output: an image file where `photo` is one too, else a folder.
+        output: an image file where one photo is given, else a folder.
         seed: of everything that is drawn.
         save_target: write the aligned clean images too.
         overwrite: make again what exists.
@@ -49,7 +49,7 @@ class Order:
         load: loads the engine; called when there is something to do.
     """
 
-    photo: Path
+    photos: Sequence[Path]
     degradations: Sequence[str]
     output: Path
     seed: int
@@ -68,12 +68,11 @@ def run(order: Order) -> None:
         typer.Exit: status 1; photos of a folder failed, the others are done.
     """
     names = parse_degradations(order.degradations)
-    if is_single_file(order.photo, order.output):
+    if is_single_file(order.photos, order.output):
         check_request(names, order.output)
-        _run_photo(plan_photo(order.photo, names[0], order.output, order.seed, order.save_target), order)
+        _run_photo(plan_photo(order.photos[0], names[0], order.output, order.seed, order.save_target), order)
         return
-    root = order.photo if order.photo.is_dir() else order.photo.parent
-    photos = photos_outside(order.photo, order.output, names)
+    photos, root = photos_outside(order.photos, order.output, names)
     _run_folder(plan_folder(photos, root, names, order.output, order.seed, order.save_target), root, order)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photo, PriorFile, Seed, open_prior
+from gendeg.cli.options import Degradations, Mu, Output, Overwrite, Photos, PriorFile, Seed, open_prior
 
 ADVICE = (
     "This is the closest that the physical models come on these photos. Ask for about what was achieved, or try "
@@ -26,7 +26,7 @@ def _list_models(wanted: bool) -> None:
 
 
 def simulate(
-    photo: Photo,
+    photos: Photos,
     degradation: Degradations,
     output: Output,
     mu: Mu = None,
@@ -87,4 +87,4 @@ def simulate(
 
         return Engine(prepare=lambda image: image, degrade=degrade)
 
-    run(Order(photo, degradation, output, seed, save_target, overwrite, settings, reach, load))
+    run(Order(photos, degradation, output, seed, save_target, overwrite, settings, reach, load))

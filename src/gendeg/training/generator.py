@@ -1,6 +1,5 @@
 """Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
+from gendeg.degradations import Degradation
 from gendeg.errors import InputError
 from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
@@ -56,8 +56,12 @@ class GeneratorConfig(TrainingConfig):
     mid_noise_share: float = option(0.0, "Share of samples mostly at medium noise, where flakes and drops take shape.")
     min_snr_gamma: float | None = option(None, "Min-SNR weighting (arXiv 2303.09556), e.g. 5.")
     change_scale: float | None = option(None, "Diffuse the change, so scaled. By default as the pipeline does.")
-    teacher_guidance: float = option(0.0, "Learn what the pipeline predicts under this guidance_scale; 0: learn pairs.")
+    teacher: str | None = option(None, "GenDegPipeline (folder or hub name) whose predictions are learnt, not pairs.")
+    teacher_guidance: float = option(3.5, "The guidance_scale under which it predicts.")
     teacher_guidance_below: int = option(750, "Timesteps below which it is guided; above, severity overshoots.")
+    guided_degradations: list[str] = option(
+        [name.value for name in Degradation], "What it is guided for; guidance sharpens snow, but blotches haze."
+    )
     multiscale_weight: float = option(0.0, "Weight of errors over whole regions, see multiscale_error.")
     compile: bool = option(False, "Compile the UNet with torch.compile.")
 
@@ -68,21 +72,23 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     The scheduler of the pipeline decides noise levels and what is predicted (noise or v). Timesteps are uniform but for
     `mid_noise_share`. The UNet's weights are averaged over time, the conditioner's are not.
 
-    With `teacher_guidance` it learns instead, without guidance, what the pipeline at the start predicts under guidance
-    (guidance distillation, arXiv 2210.03142; below a timestep only, arXiv 2404.07724): more distinct degradations for
-    the price of one prediction instead of two.
+    With a teacher it learns instead, without guidance, what the teacher predicts under guidance (guidance distillation,
+    arXiv 2210.03142; below a timestep only, arXiv 2404.07724): more distinct degradations for the price of one
+    prediction instead of two.
 
     Args:
         config: settings.
         pipeline: what to train; its components are changed in place.
+        teacher: what to learn from, see `load_teacher`; by default the pairs themselves.
     """
 
     title = "Generator of image degradations (GenDegPipeline)"
 
-    def __init__(self, config: GeneratorConfig, pipeline: GenDegPipeline):
+    def __init__(self, config: GeneratorConfig, pipeline: GenDegPipeline, teacher: GenDegPipeline | None = None):
         super().__init__(config)
         self.pipeline = pipeline  # not a module: the frozen autoencoder stays out of optimiser and checkpoints
-        self.teacher = _copy(pipeline) if config.teacher_guidance else None
+        self.teacher = teacher
+        self.guided = {Degradation(name) for name in config.guided_degradations}
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
         pipeline.set_progress_bar_config(disable=True)
@@ -141,13 +147,17 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def _guided(
         self, teacher: GenDegPipeline, inputs: Tensor, timesteps: Tensor, batch: Batch, keeps_text: Tensor
     ) -> Tensor:
-        """What a teacher predicts under guidance; where text was left out that is what it predicts without."""
-        config, embeds = self.config, self._condition(teacher, batch, keeps_text)
-        embeds = torch.cat([embeds, teacher.null_embeds().expand_as(embeds)])
-        inputs = torch.cat([inputs, inputs]).contiguous(memory_format=torch.channels_last)
-        full, null = teacher.unet(inputs, timesteps.repeat(2), embeds).sample.float().chunk(2)
-        scale = torch.where(timesteps < config.teacher_guidance_below, config.teacher_guidance, 1.0)
-        return null + scale[:, None, None, None] * (full - null)
+        """What a teacher predicts; with guidance at the timesteps and for the degradations that the settings name."""
+        config = self.config
+        prediction = teacher.unet(inputs, timesteps, self._condition(teacher, batch, keeps_text)).sample.float()
+        named = torch.tensor([not self.guided.isdisjoint(name.split("+")) for name in batch["degradation"]])
+        named = named.repeat_interleave(config.noise_draws).to(timesteps.device)
+        (rows,) = (keeps_text & named & (timesteps < config.teacher_guidance_below)).nonzero(as_tuple=True)
+        if len(rows):
+            null = teacher.null_embeds().expand(len(rows), -1, -1)
+            null = teacher.unet(inputs[rows], timesteps[rows], null).sample.float()
+            prediction[rows] = null + config.teacher_guidance * (prediction[rows] - null)
+        return prediction
 
     @torch.no_grad()
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -211,12 +221,6 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         self.pipeline.save_pretrained(folder)
 
 
-def _copy(pipeline: GenDegPipeline) -> GenDegPipeline:
-    """A teacher: networks of its own, but for those that only encode and align."""
-    shared = (pipeline.vae, pipeline.scm)
-    return copy.deepcopy(pipeline, {id(component): component for component in shared})
-
-
 def _joined(severities: Sequence[Severity]) -> Severity:
     """Severities of single images as one batch."""
     return Severity(np.array([one.mu for one in severities]), np.array([one.sigma for one in severities]))
@@ -251,20 +255,38 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     """The pipeline that a generator run starts from.
 
     Raises:
-        InputError: not exactly one of `pipeline` and `base_model` is set, or what cannot be a teacher.
+        InputError: not exactly one of `pipeline` and `base_model` is set.
     """
     if (config.pipeline is None) == (config.base_model is None):
         raise InputError("Give either --pipeline (a GenDegPipeline) or --base-model (a Stable Diffusion 1.x).")
-    if config.teacher_guidance and (config.pipeline is None or config.change_scale is not None):
-        raise InputError(
-            "A teacher (--teacher-guidance) is a trained --pipeline, with the change scale it was trained at."
-        )
-    if config.teacher_guidance and Path(str(config.pipeline)).resolve() == Path(config.output_dir).resolve():
-        raise InputError(
-            f"The result would replace its teacher, {config.pipeline}, and --resume then learn from itself; give "
-            "another --output-dir."
-        )
     settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
         return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
     return GenDegPipeline.from_pretrained(str(config.pipeline), **settings)
+
+
+def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipeline | None:
+    """The pipeline that a student learns from, with the student's autoencoder; None where it learns from pairs.
+
+    Raises:
+        InputError: the result would replace the teacher, or the teacher diffuses or predicts something else than the
+            student.
+    """
+    if config.teacher is None:
+        return None
+    if Path(config.teacher).resolve() == Path(config.output_dir).resolve():
+        raise InputError(
+            f"The result would replace its teacher, {config.teacher}, and --resume then learn from itself; give "
+            "another --output-dir."
+        )
+    teacher = GenDegPipeline.from_pretrained(config.teacher, vae=student.vae, scm=None)
+    for name, own, theirs in (
+        ("change_scale", student.config.change_scale, teacher.config.change_scale),
+        ("prediction_type", student.scheduler.config.prediction_type, teacher.scheduler.config.prediction_type),
+    ):
+        if own != theirs:
+            raise InputError(
+                f"{name} is {theirs!r} in the teacher {config.teacher} and {own!r} in what learns from it; a teacher "
+                "predicts of the same latents."
+            )
+    return teacher
