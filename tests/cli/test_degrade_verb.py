@@ -68,6 +68,25 @@ def test_folder(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
     assert "18 of 24 images are there, 0 of them new" in gendeg(*arguments).stdout
 
 
+@pytest.mark.parametrize("step", ["prepare_images", "__call__"])
+def test_a_photo_without_enough_memory_does_not_end_the_folder(
+    gendeg, photo_folder, tiny_pipeline_folder, monkeypatch, tmp_path, step
+):
+    whole = getattr(GenDegPipeline, step)
+    waiting = [torch.OutOfMemoryError("full")]
+
+    def fail_once(*arguments, **settings):
+        if waiting:
+            raise waiting.pop()
+        return whole(*arguments, **settings)
+
+    monkeypatch.setattr(GenDegPipeline, step, fail_once)
+    result = gendeg("degrade", photo_folder, "-d", "haze", "--model", tiny_pipeline_folder, "-o", tmp_path / "out")
+    assert result.exit_code == 1, result.output
+    assert "2 of 3 images are there" in result.stdout
+    assert "a.png: Out of memory; give a smaller --resolution" in result.stderr
+
+
 def test_own_prior(gendeg, photo_file, tiny_pipeline_folder, tmp_path):
     from gendeg import SeverityPrior
 

@@ -1,13 +1,18 @@
 """The generator as an engine of the command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import torch
 
 from gendeg import GenDegOutput
 from gendeg.cli.options import open_prior
 from gendeg.cli.run import Engine
+from gendeg.errors import ImageError
+from gendeg.models.memory import is_out_of_memory
 from gendeg.pipelines.loading import load_pipeline
 
 
@@ -26,8 +31,24 @@ def load_engine(
     severity_prior = open_prior(prior)
     pipe = load_pipeline(model, device)
 
+    def prepare(photo: PIL.Image.Image) -> Any:
+        with _photos_fail_alone():
+            return pipe.prepare_images(photo, resolution)
+
     def degrade(prepared: Any, degradation: str, seed: int) -> GenDegOutput:
         generator = torch.Generator().manual_seed(seed)
-        return pipe(prepared, degradation, generator=generator, prior=severity_prior, **call)
+        with _photos_fail_alone():
+            return pipe(prepared, degradation, generator=generator, prior=severity_prior, **call)
 
-    return Engine(lambda photo: pipe.prepare_images(photo, resolution), degrade)
+    return Engine(prepare, degrade)
+
+
+@contextmanager
+def _photos_fail_alone() -> Iterator[None]:
+    """A photo too large for the memory is an error of that photo; the others of a folder go on."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ImageError("Out of memory; give a smaller --resolution, or a smaller photo.") from error
