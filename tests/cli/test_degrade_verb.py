@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 
 import numpy as np
 import PIL.Image
@@ -72,12 +74,17 @@ def test_folder(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):
 def test_a_photo_without_enough_memory_does_not_end_the_folder(
     gendeg, photo_folder, tiny_pipeline_folder, monkeypatch, tmp_path, step
 ):
+    """Nor does what it took stay in memory."""
     whole = getattr(GenDegPipeline, step)
-    waiting = [torch.OutOfMemoryError("full")]
+    taken = []
 
     def fail_once(*arguments, **settings):
-        if waiting:
-            raise waiting.pop()
+        if not taken:
+            latents = torch.zeros(1)
+            taken.append(weakref.ref(latents))
+            raise torch.OutOfMemoryError("full")
+        gc.collect()
+        assert taken[0]() is None
         return whole(*arguments, **settings)
 
     monkeypatch.setattr(GenDegPipeline, step, fail_once)

@@ -102,6 +102,22 @@ def test_several_photos(restore, photo_folder, tmp_path):
     ]
 
 
+def test_photos_are_not_restored_into_their_own_folder(restore, photo_folder):
+    before = {path: path.read_bytes() for path in photo_folder.rglob("*.*")}
+    result = restore(photo_folder / "a.png", photo_folder / "b.jpg", "-o", photo_folder)
+    assert result.exit_code == 2
+    assert "choose another folder" in result.stderr
+    assert {path: path.read_bytes() for path in photo_folder.rglob("*.*")} == before
+
+
+def test_another_photo_of_the_same_name_is_not_taken_for_done(restore, photo_folder, tmp_path):
+    restore(photo_folder / "b.jpg", "-o", tmp_path / "out")
+    PIL.Image.open(photo_folder / "a.png").save(photo_folder / "b.webp")
+    result = restore(photo_folder / "b.webp", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "was made with source=b.jpg, now asked for b.webp" in result.stderr
+
+
 def test_one_photo_into_a_folder(restore, photo_file, tmp_path):
     assert restore(photo_file, "-o", tmp_path / "out").exit_code == 0
     assert (tmp_path / "out" / "photo.png").is_file()
@@ -213,6 +229,6 @@ def test_a_photo_is_not_overwritten_by_a_folder_that_holds_it(restore, photo_fil
     for arguments in ([], ["--overwrite"]):
         result = restore(photo_file, *arguments, "-o", photo_file.parent)
         assert result.exit_code == 2, result.output
-        assert "photo itself" in result.stderr
+        assert "beside the photo" in result.stderr
     assert photo_file.read_bytes() == before
     assert list(photo_file.parent.iterdir()) == [photo_file]

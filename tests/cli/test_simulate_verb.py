@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import datasets
 import numpy as np
@@ -71,21 +72,56 @@ def test_several_photos_are_like_their_folder(gendeg, photo_folder, tmp_path):
 
 
 def test_photos_from_anywhere_stay_below_the_output(gendeg, photo_folder, tmp_path, monkeypatch):
-    """Relative paths with `..` too; one of them missing does not keep the others."""
+    """Relative paths with `..` too, also behind a link."""
     monkeypatch.chdir(photo_folder / "park")
-    result = gendeg(
-        "simulate", "../a.png", "c.webp", "../none.png", "-d", "snow", "--mu", "0.05", "-o", tmp_path / "out"
-    )
-    assert result.exit_code == 1
-    assert "none.png" in result.stderr
-    assert {row["file_name"] for row in rows(tmp_path / "out")} == {"snow/a.png", "snow/park/c.png"}
+    (tmp_path / "link").symlink_to(photo_folder / "park")
+    photos = ["c.webp", tmp_path / "link" / ".." / "b.jpg", "../a.png"]
+    result = gendeg("simulate", *photos, "-d", "snow", "--mu", "0.05", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    names = {row["file_name"] for row in rows(tmp_path / "out")}
+    assert names == {"snow/a.png", "snow/b.png", "snow/park/c.png"}
+
+
+def test_what_is_not_there_is_refused_at_once(gendeg, photo_folder, tmp_path):
+    """It would decide the common folder, and with it the names and seeds of the others."""
+    result = gendeg("simulate", photo_folder, photo_folder / "none.png", "-d", "snow", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "No such photo or folder" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_path_with_two_slashes(gendeg, photo_folder, tmp_path):
+    result = gendeg("simulate", f"/{photo_folder}/a.png", "-d", "snow", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert rows(tmp_path / "out")[0]["source"] == "a.png"
+
+
+def test_no_given_photo_is_overwritten(gendeg, photo_folder):
+    """Not by the image of another one either."""
+    (photo_folder / "snow").mkdir()
+    other = photo_folder / "snow" / "a.png"
+    shutil.copy(photo_folder / "a.png", other)
+    before = other.read_bytes()
+    result = gendeg("simulate", photo_folder / "a.png", other, "-d", "snow", "--overwrite", "-o", photo_folder)
+    assert result.exit_code == 2
+    assert "one of the photos" in result.stderr
+    assert other.read_bytes() == before
+
+
+def test_everything_in_a_folder_can_be_given_again(gendeg, photo_folder):
+    """Where `folder/*` has come to name the output too."""
+    output = photo_folder / "out"
+    for new in (3, 0):
+        result = gendeg("simulate", *sorted(photo_folder.iterdir()), "-d", "snow", "--mu", "0.05", "-o", output)
+        assert result.exit_code == 0, result.output
+        assert f"3 of 3 images are there, {new} of them new" in result.stdout
 
 
 def test_several_photos_do_not_fit_into_one_file(gendeg, photo_folder, tmp_path):
     photos = [photo_folder / "a.png", photo_folder / "b.jpg"]
     result = gendeg("simulate", *photos, "-d", "snow", "-o", tmp_path / "out.png")
     assert result.exit_code == 2
-    assert "2 photos do not fit into the one file" in result.stderr
+    assert "Several photos do not fit into the one file" in result.stderr
 
 
 def test_own_prior(gendeg, photo_file, tmp_path):

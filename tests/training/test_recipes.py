@@ -1,5 +1,6 @@
 """Each recipe trains a real, tiny network and saves something that loads."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,8 @@ def distillation(
     photo_folder: Path, pipeline_folder: Path, output: Path = Path("unused"), **settings: object
 ) -> GeneratorRecipe:
     """A recipe whose teacher is what its student is at the start."""
-    config = generator_config(photo_folder, pipeline_folder, output, teacher=str(pipeline_folder), **settings)
+    settings = {"teacher": str(pipeline_folder)} | settings
+    config = generator_config(photo_folder, pipeline_folder, output, **settings)
     pipeline = load_generator(config)
     return GeneratorRecipe(config, pipeline, load_teacher(config, pipeline))
 
@@ -203,7 +205,7 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
     batch["degradation"] = ["rain", "haze", "rain+haze", "rain"]
     noisy, clean = torch.randn(2, 4, pipe.unet.config.out_channels, 16, 16)
     kept = torch.ones(4).bool()
-    predicted = recipe._guided(recipe.teacher, torch.cat([noisy, clean], 1), timesteps, batch, kept)
+    predicted = recipe._taught(recipe.teacher, torch.cat([noisy, clean], 1), timesteps, batch, kept)
     embeds = pipe.condition(
         pipe.encode_prompt(list(batch["prompt"])),
         [Severity(mu.item(), sigma.item()) for mu, sigma in zip(batch["mu"], batch["sigma"], strict=True)],
@@ -238,9 +240,62 @@ def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
-def test_a_teacher_predicts_of_the_same_latents(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
-    with pytest.raises(InputError, match="change_scale is None in the teacher"):
-        distillation(photo_folder, tiny_pipeline_folder, change_scale=0.5)
+def other_autoencoder(teacher: GenDegPipeline) -> None:
+    next(teacher.vae.parameters()).data.neg_()
+
+
+def other_scale(teacher: GenDegPipeline) -> None:
+    teacher.register_to_config(change_scale=0.5)
+
+
+def other_noise(teacher: GenDegPipeline) -> None:
+    teacher.scheduler = type(teacher.scheduler).from_config(teacher.scheduler.config, beta_end=0.03)
+
+
+def other_quantity(teacher: GenDegPipeline) -> None:
+    own = teacher.scheduler.config.prediction_type
+    teacher.scheduler.register_to_config(prediction_type="epsilon" if own == "v_prediction" else "v_prediction")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (other_autoencoder, "autoencoder"),
+        (other_scale, "change_scale"),
+        (other_noise, "noise levels"),
+        (other_quantity, "prediction_type"),
+    ],
+)
+def test_a_teacher_predicts_the_same(
+    photo_folder: Path,
+    tiny_pipeline_folder: Path,
+    tmp_path: Path,
+    change: Callable[[GenDegPipeline], None],
+    named: str,
+) -> None:
+    teacher = GenDegPipeline.from_pretrained(tiny_pipeline_folder)
+    change(teacher)
+    teacher.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=f"differ in {named};"):
+        distillation(photo_folder, tiny_pipeline_folder, teacher=str(tmp_path))
+
+
+def test_what_is_stored_in_float16_can_teach_and_be_trained(
+    photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path
+) -> None:
+    GenDegPipeline.from_pretrained(tiny_pipeline_folder).to(torch.float16).save_pretrained(tmp_path)
+    for student in (tiny_pipeline_folder, tmp_path):
+        recipe = distillation(photo_folder, student, teacher=str(tmp_path))
+        recipe(first_batch(recipe.config)).backward()
+        assert recipe.unet.conv_in.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "settings", [{"teacher_guidance": 3.0}, {"teacher_guidance_below": 900}, {"guided_degradations": ["snow"]}]
+)
+def test_settings_of_a_teacher_need_one(photo_folder: Path, tiny_pipeline_folder: Path, settings: dict) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(settings))}: of a teacher"):
+        distillation(photo_folder, tiny_pipeline_folder, teacher=None, **settings)
 
 
 def test_a_student_does_not_replace_its_teacher(photo_folder: Path, tiny_pipeline_folder: Path) -> None:

@@ -81,7 +81,9 @@ def degrade(
 
         gendeg degrade photos/ -d all --save-target -o pairs/
 
-    Single photos work like a folder of them: `gendeg degrade photos/*.jpg -d snow -o snowy/`.
+    Several photos or folders work like the folder that they all lie in, whose structure the output has:
+
+        gendeg degrade photos/*.jpg -d snow -o snowy/
 
     Folders: the images go to `<output>/<degradation>/`, in the folders of the photos; with `--save-target` to
     `<output>/<degradation>/input/` and `target/`. `metadata.jsonl` describes each image, and

@@ -29,7 +29,7 @@ class ImageJob(Protocol):
 
 
 Job = TypeVar("Job", bound=ImageJob)
-Failures = dict[Path, ImageError]
+Failures = dict[Path, str]
 
 
 def make_images(
@@ -86,9 +86,10 @@ def file_name(path: Path, folder: Path) -> str:
 
 
 def _keep_photos(jobs: Sequence[Job]) -> None:
-    for photo, output in ((job.photo, job.output) for job in jobs):
-        if photo.exists() and output.exists() and output.samefile(photo):
-            raise InputError(f"{output} is the photo itself; choose another output folder.")
+    photos = {job.photo.resolve() for job in jobs}
+    for job in jobs:
+        if job.output.resolve() in photos:
+            raise InputError(f"{job.output} is one of the photos; choose another output folder.")
 
 
 def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterator[Job]], Iterator[Row]]) -> Failures:
@@ -103,7 +104,7 @@ def _make(jobs: Sequence[Job], metadata: Metadata, make: Callable[[Path, Iterato
                     metadata.add(row)
                     progress.update()
             except ImageError as error:
-                failures[photo] = error
+                failures[photo] = str(error)  # not the error, whose traceback holds what was in memory
     return failures
 
 
@@ -130,31 +131,46 @@ def photos_outside(given: Sequence[Path], output: Path, subfolders: Sequence[str
     """The photos that were given, and the folder they all lie in, whose structure the output folder shall have.
 
     Args:
-        given: image files and folders of them. An output folder that lies in one of them is not an input.
+        given: image files and folders. The output folder is not an input, be it one of several or in one of them.
         output: the folder that the results go to.
         subfolders: names of the folders in it that they go to, if any.
 
     Raises:
-        InputError: the output is called like an image file, or the images made would lie among the photos.
+        InputError: nothing there, the output is called like an image file, or the images made would lie among the
+            photos.
     """
+    if missing := [str(path) for path in given if not path.exists()]:
+        raise InputError(f"No such photo or folder: {', '.join(missing)}.")
     if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
-        what = f"{given[0]} is a folder, which does" if len(given) == 1 else f"{len(given)} photos do"
+        what = f"{given[0]} is a folder, which does" if len(given) == 1 else "Several photos do"
         raise InputError(f"{what} not fit into the one file {output}; give a folder.")
-    if len({_folder(path) for path in given}) > 1:
-        given = [Path(os.path.abspath(path)) for path in given]
-    photos = [photo for path in given for photo in _photos_at(path, output, subfolders)]
-    return list(dict.fromkeys(photos)), Path(os.path.commonpath([_folder(path) for path in given]))
+    inputs = [path for path in given if path.resolve() != output.resolve()] or given
+    root = _folder(inputs[0])
+    if any(_folder(path) != root for path in inputs):
+        inputs = [_folder(path).resolve() / path.name if path.is_file() else path.resolve() for path in inputs]
+        root = _common_folder([_folder(path) for path in inputs])
+    photos = [photo for path in inputs for photo in _photos_at(path, output, subfolders)]
+    return list(dict.fromkeys(photos)), root
 
 
 def _folder(given: Path) -> Path:
     return given if given.is_dir() else given.parent
 
 
+def _common_folder(folders: Sequence[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError as error:  # on Windows
+        raise InputError("The photos lie on different drives; give those of one drive at a time.") from error
+
+
 def _photos_at(given: Path, output: Path, subfolders: Sequence[str]) -> list[Path]:
     """A photo, or those of a folder."""
+    photos, results = _folder(given).resolve(), output.resolve()
     if not given.is_dir():
+        if results == photos and not subfolders:
+            raise InputError(f"In {output} the new image would lie beside the photo {given}; choose another folder.")
         return [given]
-    photos, results = given.resolve(), output.resolve()
     if results == photos or any((results / name) in (photos, *photos.parents) for name in subfolders):
         raise InputError(f"In {output} the new images would lie among the photos of {given}; choose another folder.")
     paths = find_images(given)

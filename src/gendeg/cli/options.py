@@ -32,7 +32,7 @@ Degradations = Annotated[
         "--degradation",
         "-d",
         help="haze, rain, snow, motion_blur, low_light, raindrop, a mixture such as rain+haze, or all. May be given "
-        "several times for a folder.",
+        "several times where the output is a folder.",
     ),
 ]
 Output = Annotated[
@@ -50,7 +50,9 @@ Mu = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(callback=_check_seed, help="Of everything that is drawn; each photo of a folder has its own."),
+    typer.Option(
+        callback=_check_seed, help="Of everything that is drawn; each photo has its own where the output is a folder."
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 PriorFile = Annotated[

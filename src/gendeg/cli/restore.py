@@ -44,6 +44,10 @@ def restore(
 
         gendeg restore photos/ --model runs/my-restorer/ -o restored/
 
+    Several photos or folders work like the folder that they all lie in, whose structure the output has:
+
+        gendeg restore photos/*.jpg -o restored/
+
     Other people's restorers: folders that `gendeg convert` wrote, or the file itself:
 
         gendeg restore blurred.png --model nafnet-gopro/ -o sharp.png

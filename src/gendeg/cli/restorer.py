@@ -71,27 +71,28 @@ def restore_folder(photos: Sequence[Path], root: Path, order: RestoreOrder) -> N
     names = output_names(photos, root)
     jobs = [RestoreJob(photo, order.output / name) for photo, name in zip(photos, names, strict=True)]
 
+    def expected(job: RestoreJob) -> Row:
+        return {"source": job.photo.relative_to(root).as_posix(), **order.settings}
+
     def load() -> Callable[[Path, Iterator[RestoreJob]], Iterator[Row]]:
         restorer = load_restorer(order)
-        return lambda photo, jobs: _restore_one(photo, jobs, root, restorer, order)
+        return lambda photo, jobs: _restore_one(photo, jobs, restorer, order, expected)
 
-    _, failures = make_images(jobs, order.output, order.overwrite, lambda job: order.settings, load)
+    _, failures = make_images(jobs, order.output, order.overwrite, expected, load)
     report_failures(failures)
 
 
 def _restore_one(
-    photo: Path, jobs: Iterator[RestoreJob], root: Path, restorer: Restorer, order: RestoreOrder
+    photo: Path,
+    jobs: Iterator[RestoreJob],
+    restorer: Restorer,
+    order: RestoreOrder,
+    expected: Callable[[RestoreJob], Row],
 ) -> Iterator[Row]:
     image = open_image(photo)
     for job in jobs:
         write_image(_restore_image(image, restorer, order), job.output)
-        source = photo.relative_to(root).as_posix()
-        yield {
-            "file_name": file_name(job.output, order.output),
-            "source": source,
-            **order.settings,
-            "version": __version__,
-        }
+        yield {"file_name": file_name(job.output, order.output), **expected(job), "version": __version__}
 
 
 def _restore_image(image: PIL.Image.Image, restorer: Restorer, order: RestoreOrder) -> PIL.Image.Image:

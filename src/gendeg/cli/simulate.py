@@ -57,6 +57,7 @@ def simulate(
 
         gendeg simulate photos/ -d haze -d rain+haze -o out/
         gendeg simulate photos/ -d haze --model depth --mu 0.15 -o out/
+        gendeg simulate photos/*.jpg more-photos/ -d snow -o snowy/
 
     Folders work as in `gendeg degrade`; `metadata.jsonl` also tells every parameter that was drawn.
 

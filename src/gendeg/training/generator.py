@@ -1,5 +1,6 @@
 """Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class GeneratorConfig(TrainingConfig):
         "mid_noise_share": SHARE,
         "min_snr_gamma": NOT_NEGATIVE,
         "change_scale": NOT_NEGATIVE,
-        "teacher_guidance": NOT_NEGATIVE,
+        "teacher_guidance": (1, math.inf),
         "teacher_guidance_below": NOT_NEGATIVE,
         "multiscale_weight": NOT_NEGATIVE,
     }
@@ -60,7 +61,7 @@ class GeneratorConfig(TrainingConfig):
     teacher_guidance: float = option(3.5, "The guidance_scale under which it predicts.")
     teacher_guidance_below: int = option(750, "Timesteps below which it is guided; above, severity overshoots.")
     guided_degradations: list[str] = option(
-        [name.value for name in Degradation], "What it is guided for; guidance sharpens snow, but blotches haze."
+        [name.value for name in Degradation], "What it is guided for, alone or in mixtures."
     )
     multiscale_weight: float = option(0.0, "Weight of errors over whole regions, see multiscale_error.")
     compile: bool = option(False, "Compile the UNet with torch.compile.")
@@ -80,6 +81,9 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         config: settings.
         pipeline: what to train; its components are changed in place.
         teacher: what to learn from, see `load_teacher`; by default the pairs themselves.
+
+    Raises:
+        UnknownDegradationError: one of `guided_degradations` is none.
     """
 
     title = "Generator of image degradations (GenDegPipeline)"
@@ -88,7 +92,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         super().__init__(config)
         self.pipeline = pipeline  # not a module: the frozen autoencoder stays out of optimiser and checkpoints
         self.teacher = teacher
-        self.guided = {Degradation(name) for name in config.guided_degradations}
+        self.guided_degradations = {Degradation(name) for name in config.guided_degradations}
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
         pipeline.set_progress_bar_config(disable=True)
@@ -134,7 +138,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         if self.teacher:
-            target = self._guided(self.teacher, inputs, timesteps, batch, keeps_text)
+            target = self._taught(self.teacher, inputs, timesteps, batch, keeps_text)
         else:
             target = prediction_target(scheduler, diffused, noise, timesteps)
         prediction = self.unet(inputs, timesteps, self._condition(self.pipeline, batch, keeps_text)).sample.float()
@@ -144,13 +148,15 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         return per_item.mean()
 
     @torch.no_grad()
-    def _guided(
+    def _taught(
         self, teacher: GenDegPipeline, inputs: Tensor, timesteps: Tensor, batch: Batch, keeps_text: Tensor
     ) -> Tensor:
         """What a teacher predicts; with guidance at the timesteps and for the degradations that the settings name."""
         config = self.config
         prediction = teacher.unet(inputs, timesteps, self._condition(teacher, batch, keeps_text)).sample.float()
-        named = torch.tensor([not self.guided.isdisjoint(name.split("+")) for name in batch["degradation"]])
+        named = torch.tensor(
+            [not self.guided_degradations.isdisjoint(name.split("+")) for name in batch["degradation"]]
+        )
         named = named.repeat_interleave(config.noise_draws).to(timesteps.device)
         (rows,) = (keeps_text & named & (timesteps < config.teacher_guidance_below)).nonzero(as_tuple=True)
         if len(rows):
@@ -262,31 +268,52 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
         return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
-    return GenDegPipeline.from_pretrained(str(config.pipeline), **settings)
+    return GenDegPipeline.from_pretrained(str(config.pipeline), torch_dtype=torch.float32, **settings)
 
 
 def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipeline | None:
-    """The pipeline that a student learns from, with the student's autoencoder; None where it learns from pairs.
+    """The pipeline that a student learns from; None where it learns from pairs.
 
     Raises:
-        InputError: the result would replace the teacher, or the teacher diffuses or predicts something else than the
-            student.
+        InputError: settings of a teacher without one, the result would replace it, or it predicts something else than
+            the student: of other latents, at other noise levels, or another quantity.
     """
     if config.teacher is None:
+        _check_no_teacher(config)
         return None
     if Path(config.teacher).resolve() == Path(config.output_dir).resolve():
         raise InputError(
             f"The result would replace its teacher, {config.teacher}, and --resume then learn from itself; give "
             "another --output-dir."
         )
-    teacher = GenDegPipeline.from_pretrained(config.teacher, vae=student.vae, scm=None)
-    for name, own, theirs in (
-        ("change_scale", student.config.change_scale, teacher.config.change_scale),
-        ("prediction_type", student.scheduler.config.prediction_type, teacher.scheduler.config.prediction_type),
-    ):
-        if own != theirs:
-            raise InputError(
-                f"{name} is {theirs!r} in the teacher {config.teacher} and {own!r} in what learns from it; a teacher "
-                "predicts of the same latents."
-            )
+    teacher = GenDegPipeline.from_pretrained(config.teacher, torch_dtype=torch.float32)
+    if differing := [name for name, same in _same_task(student, teacher).items() if not same]:
+        raise InputError(
+            f"The teacher {config.teacher} and what learns from it differ in {', '.join(differing)}; give one that "
+            "predicts the same, e.g. what --pipeline itself is."
+        )
     return teacher
+
+
+def _check_no_teacher(config: GeneratorConfig) -> None:
+    defaults = GeneratorConfig()
+    names = ("teacher_guidance", "teacher_guidance_below", "guided_degradations")
+    if given := [name for name in names if getattr(config, name) != getattr(defaults, name)]:
+        raise InputError(f"{', '.join(given)}: of a teacher, and there is none; name the pipeline with --teacher.")
+
+
+def _same_task(student: GenDegPipeline, teacher: GenDegPipeline) -> dict[str, bool]:
+    """Whether both predict the same quantity of the same latents at the same noise levels."""
+    own, other = student.vae.state_dict(), teacher.vae.state_dict()
+    return {
+        "autoencoder": own.keys() == other.keys() and all(_agree(own[name], other[name]) for name in own),
+        "scaling_factor": student.vae.config.scaling_factor == teacher.vae.config.scaling_factor,
+        "change_scale": student.config.change_scale == teacher.config.change_scale,
+        "noise levels": torch.equal(student.scheduler.alphas_cumprod, teacher.scheduler.alphas_cumprod),
+        "prediction_type": student.scheduler.config.prediction_type == teacher.scheduler.config.prediction_type,
+    }
+
+
+def _agree(own: Tensor, other: Tensor) -> bool:
+    """Up to float16, in which one of both may have been stored."""
+    return own.shape == other.shape and torch.allclose(own.float(), other.float(), rtol=1e-3, atol=1e-5)

@@ -122,4 +122,4 @@ def load_trained_generator(config: SCMConfig) -> GenDegPipeline:
     """
     if config.pipeline is None:
         raise InputError("Give --pipeline: the folder of the trained generator (what train_generator.py wrote).")
-    return GenDegPipeline.from_pretrained(config.pipeline)
+    return GenDegPipeline.from_pretrained(config.pipeline, torch_dtype=torch.float32)
