@@ -185,6 +185,7 @@ def test_what_is_no_pipeline(gendeg, photo_file, tmp_path):
     assert "no model_index.json" in message(tmp_path)
     assert "no model_index.json" in message(photo_file)
     assert "No packaged checkpoint 'gendeg-huge'" in message("gendeg-huge")
+    assert "`gendeg restore` and AutoRestorer.from_pretrained take it" in message("nafnet-tiny")
 
 
 def test_the_alignment_is_checked_before_the_model_is_loaded(gendeg, photo_file, tmp_path):

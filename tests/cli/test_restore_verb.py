@@ -81,7 +81,7 @@ def test_folder_goes_on_after_failures_and_resumes(restore, photo_folder, tiny_r
     assert (output / "b.png").stat().st_mtime_ns == stamp
     result = restore(photo_folder, "-o", output, "--tile", 160)
     assert result.exit_code == 2
-    assert "tile=None, now asked for 160" in result.stderr
+    assert "tile=None, now asked for tile=160" in result.stderr
     assert "3 of them" not in restore(photo_folder, "-o", output, "--tile", 160, "--overwrite").stderr
 
 
@@ -115,7 +115,7 @@ def test_another_photo_of_the_same_name_is_not_taken_for_done(restore, photo_fol
     PIL.Image.open(photo_folder / "a.png").save(photo_folder / "b.webp")
     result = restore(photo_folder / "b.webp", "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "was made with source=b.jpg, now asked for b.webp" in result.stderr
+    assert "was made with source=b.jpg, now asked for source=b.webp" in result.stderr
 
 
 def test_one_photo_into_a_folder(restore, photo_file, tmp_path):

@@ -183,7 +183,7 @@ def test_other_settings_need_overwrite(gendeg, photo_folder, tmp_path):
     before = contents(tmp_path / "out")
     result = gendeg(*arguments, 0.2)
     assert result.exit_code == 2
-    assert "requested_mu=0.1, now asked for 0.2" in result.stderr
+    assert "requested_mu=0.1, now asked for requested_mu=0.2" in result.stderr
     assert contents(tmp_path / "out") == before
     assert gendeg(*arguments, 0.2, "--overwrite").exit_code == 0
     assert [row["requested_mu"] for row in rows(tmp_path / "out")] == [0.2] * 3
@@ -195,7 +195,7 @@ def test_a_severity_that_is_left_out_is_another_setting(gendeg, photo_folder, tm
     gendeg(*arguments, option, 0.1)
     result = gendeg(*arguments)
     assert result.exit_code == 2
-    assert f"{option[2:]}_given=True, now asked for False" in result.stderr
+    assert f"{option[2:]}_given=True, now asked for {option[2:]}_given=False" in result.stderr
     assert "0 of them new" in gendeg(*arguments, option, 0.1).output
 
 

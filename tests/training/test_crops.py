@@ -163,6 +163,7 @@ def test_settings_that_contradict_each_other(photo_folder: Path) -> None:
 
 def test_a_run_starts_from_a_size_or_from_a_folder(tmp_path: Path) -> None:
     tiny = load_restorer(RestorerConfig(model="nafnet-tiny"))
+    assert type(load_restorer(RestorerConfig(restorer="nafnet-tiny"))) is type(tiny)  # the packaged one
     tiny.save_pretrained(tmp_path)
     again = load_restorer(RestorerConfig(restorer=str(tmp_path)))
     assert torch.equal(again.intro.weight, tiny.intro.weight)

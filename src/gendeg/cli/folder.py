@@ -75,7 +75,8 @@ def report_failures(failures: Failures) -> None:
         typer.Exit: status 1, if there are any.
     """
     if failures:
-        lines = [f"Photos that could not be used: {len(failures)}", *(f"  {p}: {e}" for p, e in failures.items())]
+        lines = [f"Photos that could not be used: {len(failures)}"]
+        lines += [f"  {text}" if str(photo) in text else f"  {photo}: {text}" for photo, text in failures.items()]
         typer.secho("\n".join(lines), fg=typer.colors.RED, err=True)
         raise typer.Exit(exit_status.SOME_FAILED)
 

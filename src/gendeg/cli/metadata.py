@@ -81,12 +81,14 @@ class Metadata:
         row = self.rows.get(file_name)
         if row is None:
             return False
-        for key, value in settings.items():
-            if row.get(key) != value:
-                raise InputError(
-                    f"{self.path.parent / file_name} was made with {key}={row.get(key)}, now asked for {value}; choose "
-                    "another folder, or --overwrite."
-                )
+        differing = {key: value for key, value in settings.items() if row.get(key) != value}
+        if differing:
+            made = ", ".join(f"{key}={row.get(key)}" for key in differing)
+            asked = ", ".join(f"{key}={value}" for key, value in differing.items())
+            raise InputError(
+                f"{self.path.parent / file_name} was made with {made}, now asked for {asked}. Choose another folder, "
+                "or --overwrite."
+            )
         return True
 
 

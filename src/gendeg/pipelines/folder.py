@@ -61,6 +61,11 @@ def check_folder(folder: Path, options: Mapping[str, Any]) -> None:
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
+    if not (folder / INDEX).is_file() and (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder} is not the folder of a pipeline but of a single network: it has a config.json. If that is a "
+            "restorer, `gendeg restore` and AutoRestorer.from_pretrained take it."
+        )
     if not (folder / INDEX).is_file():
         raise CheckpointError(
             f"{folder} is not the folder of a pipeline: it has no {INDEX}. `gendeg convert` makes such a folder from "

@@ -82,7 +82,7 @@ def read_prior(path: str | os.PathLike[str]) -> PriorContent:
     except FileNotFoundError:
         raise InputError(f"No prior file at {path}.") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a severity prior: {error}.") from error
+        raise InputError(f"{path} is not a severity prior: {error}. `gendeg prior measure` writes one.") from error
     header = FORMAT | BINS
     given = {key: content.get(key) for key in header} if isinstance(content, dict) else {}
     if given != header:

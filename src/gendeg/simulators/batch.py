@@ -151,7 +151,8 @@ def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | 
     names = model.split("+")
     if len(names) != len(parts):
         raise InputError(
-            f"model={model!r} names {len(names)} models, but there are {len(parts)} degradations to join by '+'."
+            f"model={model!r} names {len(names)} models, but there are {len(parts)} degradations; give one for each, "
+            "joined by '+' in the same order."
         )
     for degradation, name in zip(parts, names, strict=True):
         find_model(degradation, name)

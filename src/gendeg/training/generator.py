@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gendeg.degradations import Degradation
 from gendeg.errors import InputError
+from gendeg.models.loading import find_model
 from gendeg.output import GenDegOutput
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import diffused_latents, encode_mode
@@ -46,7 +47,7 @@ class GeneratorConfig(TrainingConfig):
         "multiscale_weight": NOT_NEGATIVE,
     }
 
-    pipeline: str | None = option(None, "Folder or hub name of the GenDegPipeline to train.")
+    pipeline: str | None = option(None, "GenDegPipeline to train: a folder, a hub name, or gendeg-tiny.")
     base_model: str | None = option(None, "Stable Diffusion 1.x to start from instead.")
     projection_learning_rate: float = option(1e-3, "Of the conditioner's two projections.")
     train_text_encoder: bool = option(False, "Train the text encoder too (frozen in the paper).")
@@ -57,7 +58,7 @@ class GeneratorConfig(TrainingConfig):
     mid_noise_share: float = option(0.0, "Share of samples mostly at medium noise, where flakes and drops take shape.")
     min_snr_gamma: float | None = option(None, "Min-SNR weighting (arXiv 2303.09556), e.g. 5.")
     change_scale: float | None = option(None, "Diffuse the change, so scaled. By default as the pipeline does.")
-    teacher: str | None = option(None, "GenDegPipeline (folder or hub name) whose predictions are learnt, not pairs.")
+    teacher: str | None = option(None, "GenDegPipeline, named likewise, whose predictions are learnt, not pairs.")
     teacher_guidance: float = option(3.5, "The guidance_scale under which it predicts.")
     teacher_guidance_below: int = option(750, "Timesteps below which it is guided; above, severity overshoots.")
     guided_degradations: list[str] = option(
@@ -268,7 +269,7 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
         return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
-    return GenDegPipeline.from_pretrained(str(config.pipeline), torch_dtype=torch.float32, **settings)
+    return GenDegPipeline.from_pretrained(find_model(str(config.pipeline)), torch_dtype=torch.float32, **settings)
 
 
 def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipeline | None:
@@ -286,7 +287,7 @@ def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipe
             f"The result would replace its teacher, {config.teacher}, and --resume then learn from itself; give "
             "another --output-dir."
         )
-    teacher = GenDegPipeline.from_pretrained(config.teacher, torch_dtype=torch.float32)
+    teacher = GenDegPipeline.from_pretrained(find_model(config.teacher), torch_dtype=torch.float32)
     if differing := [name for name, same in _same_task(student, teacher).items() if not same]:
         raise InputError(
             f"The teacher {config.teacher} and what learns from it differ in {', '.join(differing)}; give one that "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gendeg.errors import InputError
 from gendeg.models.auto import AutoRestorer
+from gendeg.models.loading import find_model
 from gendeg.models.restorer import Restorer
 from gendeg.models.sizes import create_restorer
 from gendeg.training.crops import CLEAN
@@ -131,5 +132,5 @@ def load_restorer(config: RestorerConfig) -> Restorer:
     if (config.model is None) == (config.restorer is None):
         raise InputError("Give either --model (a size, e.g. nafnet-tiny) or --restorer (a trained one to go on from).")
     if config.restorer is not None:
-        return AutoRestorer.from_pretrained(config.restorer)
+        return AutoRestorer.from_pretrained(find_model(config.restorer))
     return create_restorer(str(config.model))

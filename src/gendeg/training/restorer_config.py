@@ -18,7 +18,7 @@ class RestorerConfig(TrainingConfig):
     }
 
     model: str | None = option(None, "Network to train from random weights: nafnet, promptir, swin, nafnet-tiny, ....")
-    restorer: str | None = option(None, "Folder or hub name of a restorer to go on from instead.")
+    restorer: str | None = option(None, "A restorer to go on from instead: a folder, a hub name, or nafnet-tiny.")
 
     clean_share: float = option(0.05, "Share of crops that are clean already, so that clean photos are left alone.")
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gendeg.errors import InputError
+from gendeg.models.loading import find_model
 from gendeg.models.scm import StructureCorrectionModule
 from gendeg.pipelines.gendeg import GenDegPipeline
 from gendeg.pipelines.latents import decode_mode, degraded_latents, diffused_latents, encode_mode
@@ -24,7 +25,7 @@ from gendeg.training.recipe import Batch, Items, Recipe
 class SCMConfig(TrainingConfig):
     """Settings of `examples/train_scm.py`. The defaults are the published network (116 M parameters)."""
 
-    pipeline: str | None = option(None, "Folder or hub name of the trained GenDegPipeline.")
+    pipeline: str | None = option(None, "The trained GenDegPipeline: a folder, a hub name, or gendeg-tiny.")
     width: int = option(64, "Channels at full resolution.")
     middle_blocks: int = option(12, "Blocks at the lowest resolution.")
     encoder_blocks: list[int] = option([2, 2, 4, 8], "Blocks of each level.")
@@ -122,4 +123,4 @@ def load_trained_generator(config: SCMConfig) -> GenDegPipeline:
     """
     if config.pipeline is None:
         raise InputError("Give --pipeline: the folder of the trained generator (what train_generator.py wrote).")
-    return GenDegPipeline.from_pretrained(config.pipeline, torch_dtype=torch.float32)
+    return GenDegPipeline.from_pretrained(find_model(config.pipeline), torch_dtype=torch.float32)
