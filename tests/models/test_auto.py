@@ -41,7 +41,7 @@ def test_loads_the_class_that_was_saved(tiny_restorer, tiny_restorer_folder):
 
 
 def test_arguments_reach_the_class(tiny_restorer_folder):
-    loaded = AutoRestorer.from_pretrained(str(tiny_restorer_folder), torch_dtype=torch.bfloat16, tlc_window=64)
+    loaded = AutoRestorer.from_pretrained(str(tiny_restorer_folder), dtype=torch.bfloat16, tlc_window=64)
     assert loaded.dtype == torch.bfloat16
     assert loaded.config.tlc_window == 64
 

@@ -74,7 +74,7 @@ def test_memory_format_does_not_change_the_result(small: NAFNet) -> None:
 @torch.no_grad()
 def test_survives_saving_in_half_precision(small: NAFNet, tmp_path: Path) -> None:
     small.to(torch.bfloat16).save_pretrained(tmp_path)
-    loaded = NAFNet.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    loaded = NAFNet.from_pretrained(tmp_path, dtype=torch.bfloat16)
     image = torch.rand(1, 3, 8, 8).bfloat16()
     assert torch.equal(loaded(image), small(image))
 

@@ -90,7 +90,7 @@ def test_survives_saving_in_half_precision(small: PromptIR, tmp_path: Path) -> N
     image = torch.rand(1, 3, 16, 16)
     exact = small(image)
     small.to(torch.bfloat16).save_pretrained(tmp_path)
-    loaded = PromptIR.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    loaded = PromptIR.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert torch.equal(loaded(image.bfloat16()), small(image.bfloat16()))
     assert (loaded(image.bfloat16()) - exact).abs().mean() < 0.05
 

@@ -70,7 +70,7 @@ def test_survives_saving_in_half_precision_without_a_network(small: SwinRestorer
     image = torch.rand(1, 3, 40, 40)
     exact = small(image)
     small.to(torch.bfloat16).save_pretrained(tmp_path)
-    loaded = SwinRestorer.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    loaded = SwinRestorer.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert torch.equal(loaded(image.bfloat16()), small(image.bfloat16()))
     assert (loaded(image.bfloat16()) - exact).abs().mean() < 0.02
 

@@ -46,11 +46,11 @@ class AutoRestorer:
         Args:
             source: a folder that `save_pretrained` wrote, a name on the hub (`owner/name`), or a foreign checkpoint
                 file, which goes to `from_original_checkpoint`.
-            kwargs: of the `from_pretrained` of the restorer's class, e.g. `torch_dtype` (or its name, `"float16"`),
+            kwargs: of the `from_pretrained` of the restorer's class, e.g. `dtype` (or its name, `"float16"`),
                 `revision`, `tlc_window`; for a file, of its `from_original_checkpoint`.
 
         Raises:
-            InputError: not the name of a folder, file or repository at all; no `torch_dtype`; `output_loading_info`.
+            InputError: not the name of a folder, file or repository at all; no `dtype`; `output_loading_info`.
             CheckpointError: nothing there, broken, unsafe, of an unknown class, or not from 3 to 3 channels.
             MissingExtraError: a third party's file, and the extra that reads it is not installed.
         """
@@ -154,7 +154,7 @@ def recognise(names: list[str]) -> str | None:
 
 
 def _read_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for diffusers, which would take float32, and only log it, where `torch_dtype` is a name."""
+    """Arguments for diffusers, which would take float32, and only log it, where `dtype` is a name."""
     if "output_loading_info" in kwargs:
         raise InputError("output_loading_info is not taken: weights that do not fit are always an error here.")
     dtypes = {key: _read_dtype(key, kwargs[key]) for key in ("torch_dtype", "dtype") if kwargs.get(key) is not None}

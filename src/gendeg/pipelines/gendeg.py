@@ -101,7 +101,7 @@ class GenDegPipeline(DiffusionPipeline):
 
         Args:
             name_or_path: its folder, or its name on the hub.
-            **kwargs: of diffusers' `from_pretrained`, e.g. `torch_dtype`; components and settings by name.
+            **kwargs: of diffusers' `from_pretrained`, e.g. `dtype`; components and settings by name.
 
         Raises:
             CheckpointError: no such pipeline; of a broken one the message names what is missing or damaged.

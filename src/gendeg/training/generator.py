@@ -269,7 +269,7 @@ def load_generator(config: GeneratorConfig) -> GenDegPipeline:
     settings = {} if config.change_scale is None else {"change_scale": config.change_scale}
     if config.base_model is not None:
         return GenDegPipeline.from_stable_diffusion(config.base_model, **settings)
-    return GenDegPipeline.from_pretrained(find_model(str(config.pipeline)), torch_dtype=torch.float32, **settings)
+    return GenDegPipeline.from_pretrained(find_model(str(config.pipeline)), dtype=torch.float32, **settings)
 
 
 def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipeline | None:
@@ -287,7 +287,7 @@ def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipe
             f"The result would replace its teacher, {config.teacher}, and --resume then learn from itself; give "
             "another --output-dir."
         )
-    teacher = GenDegPipeline.from_pretrained(find_model(config.teacher), torch_dtype=torch.float32)
+    teacher = GenDegPipeline.from_pretrained(find_model(config.teacher), dtype=torch.float32)
     if differing := [name for name, same in _same_task(student, teacher).items() if not same]:
         raise InputError(
             f"The teacher {config.teacher} and what learns from it differ in {', '.join(differing)}; give one that "

@@ -123,4 +123,4 @@ def load_trained_generator(config: SCMConfig) -> GenDegPipeline:
     """
     if config.pipeline is None:
         raise InputError("Give --pipeline: the folder of the trained generator (what train_generator.py wrote).")
-    return GenDegPipeline.from_pretrained(find_model(config.pipeline), torch_dtype=torch.float32)
+    return GenDegPipeline.from_pretrained(find_model(config.pipeline), dtype=torch.float32)
