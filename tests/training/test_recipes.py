@@ -204,8 +204,8 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
     pipe, batch, timesteps = recipe.pipeline, first_batch(recipe.config), torch.tensor([10, 400, 749, 750])
     batch["degradation"] = ["rain", "haze", "rain+haze", "rain"]
     noisy, clean = torch.randn(2, 4, pipe.unet.config.out_channels, 16, 16)
-    kept = torch.ones(4).bool()
-    predicted = recipe._taught(recipe.teacher, torch.cat([noisy, clean], 1), timesteps, batch, kept)
+    inputs, kept = torch.cat([noisy, clean], 1), torch.ones(4).bool()
+    predicted = recipe._taught(recipe.teacher, inputs, timesteps, batch, kept)
     embeds = pipe.condition(
         pipe.encode_prompt(list(batch["prompt"])),
         [Severity(mu.item(), sigma.item()) for mu, sigma in zip(batch["mu"], batch["sigma"], strict=True)],
@@ -222,6 +222,10 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
                 weights,
             )
         torch.testing.assert_close(predicted[rows], expected, atol=1e-5, rtol=1e-4)
+    without_text = recipe._taught(recipe.teacher, inputs, timesteps, batch, ~kept)
+    with torch.no_grad():
+        expected = pipe.unet(inputs, timesteps, pipe.null_embeds().expand(4, -1, -1)).sample
+    torch.testing.assert_close(without_text, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
@@ -314,6 +318,7 @@ def test_a_teacher_stays_as_it_was(photo_folder: Path, tiny_pipeline_folder: Pat
     start = load_generator(recipe.config).unet.state_dict()
     assert all(torch.equal(value, start[name]) for name, value in recipe.teacher.unet.state_dict().items())
     assert not torch.equal(recipe.unet.conv_in.weight, start["conv_in.weight"])
+    assert not any(name.startswith("teacher") for name in recipe.state_dict())
 
 
 def test_generator_needs_one_start(tmp_path: Path) -> None:
