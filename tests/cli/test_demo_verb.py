@@ -39,6 +39,18 @@ def test_demo_of_an_own_photo(gendeg, photo_file, tiny_pipeline_folder, tiny_res
         assert float(mild["requested_mu"]) < float(strong["requested_mu"])
 
 
+def test_demo_asks_for_what_the_photo_can_have(gendeg, tiny_pipeline_folder, tiny_restorer_folder, tmp_path):
+    """A white wall has no room for snow, and is not blurred."""
+    PIL.Image.new("RGB", (48, 48), (250, 250, 250)).save(tmp_path / "wall.png")
+    models = ["--model", tiny_pipeline_folder, "--restorer", tiny_restorer_folder]
+    result = gendeg("demo", tmp_path / "wall.png", *models, "-o", tmp_path / "demo")
+    assert result.exit_code == 0, result.output
+    requested = {row["file_name"]: float(row["requested_mu"]) for row in read_table(tmp_path / "demo")}
+    assert requested["snow_strong.png"] < 0.02
+    assert requested["motion_blur_strong.png"] < 0.002
+    assert requested["low_light_strong.png"] > 0.2
+
+
 def test_each_file_is_named_once_it_is_there(
     gendeg, photo_file, tiny_pipeline_folder, tiny_restorer_folder, tmp_path, monkeypatch
 ):
@@ -55,8 +67,8 @@ def test_each_file_is_named_once_it_is_there(
     models = ["--model", tiny_pipeline_folder, "--restorer", tiny_restorer_folder]
     result = gendeg("demo", photo_file, *models, "-o", output)
     assert result.exception is None
-    assert named[0] == "clean.png"
-    assert named.index("contact_sheet.png") == 13
+    assert named[:2] == ["clean.png", "simulated.png"]
+    assert named.index("contact_sheet.png") == 14
     assert len(named) == len(set(named)) == 1 + 12 + 1 + 1 + 12 + 1 + 1
 
 
@@ -92,7 +104,7 @@ def test_sheets_of_any_shape(size, tmp_path):
 
     image = PIL.Image.new("RGB", size, "teal")
     samples = [Sample("haze", "mild", image, image, Severity(0.1, 0.1), Severity(0.1, 0.1))] * 5
-    figure = draw_contact_sheet(image, samples, "gendeg-tiny")
+    figure = draw_contact_sheet(image, samples, "gendeg-tiny", "Each at one severity.")
     assert len(figure.axes) == 6
     figure.savefig(tmp_path / "sheet.png", dpi=20)
     figure = draw_restored_sheet([Restoration(sample, image, 20, 26) for sample in samples], "mine")

@@ -10,7 +10,7 @@ from gendeg.simulators.low_light import LampLight, Underexposure
 from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject, PathBlur
 from gendeg.simulators.particles import LAYERS, layer_of, splat
 from gendeg.simulators.rain import RainStreaks, VeiledRain
-from gendeg.simulators.raindrop import RefractingDrops, Rivulets
+from gendeg.simulators.raindrop import DefocusedDrops, RefractingDrops, Rivulets
 from gendeg.simulators.random_fields import RandomStreams, fractal_noise
 from gendeg.simulators.registry import SIMULATORS
 from gendeg.simulators.snow import SnowFlakes, VeiledSnow
@@ -160,7 +160,18 @@ def test_drops_show_the_scene_upside_down():
     assert view[:, :64][wet[:, :64]].mean() < 0.75
 
 
-@pytest.mark.parametrize("model", [RefractingDrops, Rivulets])
+def test_defocused_drops_are_soft_and_blur_what_they_show():
+    """Over stripes two pixels wide: sharp drops show contrast inside, defocused ones grey, with a gradual edge."""
+    stripes = torch.zeros(6, 3, 128, 128)
+    stripes[..., torch.arange(128) % 4 < 2] = 1
+    drops, defocused = (model().draw(stripes, streams(6)) for model in (RefractingDrops, DefocusedDrops))
+    contrast = [fields["view"].std((1, 2, 3)) / fields["view"].mean((1, 2, 3)) for fields in (drops, defocused)]
+    assert contrast[1].mean() < 0.5 * contrast[0].mean()
+    cores = [(fields["cover"] > 0.9).sum() / (fields["cover"] > 0.1).sum() for fields in (drops, defocused)]
+    assert cores[1] < 0.6 * cores[0]
+
+
+@pytest.mark.parametrize("model", [RefractingDrops, DefocusedDrops, Rivulets])
 def test_glass_is_dry_between_the_drops(clean, model):
     change = (render(model(), clean, 0.3, 1.0) - clean).abs().amax(1)
     assert 0.2 < (change < 1e-6).float().mean() < 0.99

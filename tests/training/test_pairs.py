@@ -149,6 +149,25 @@ def test_validation_shows_what_is_trained_on(photo_folder: Path) -> None:
         training_pairs(TrainingConfig(photos=[str(photo_folder)], crops_per_pair=0))
 
 
+def test_one_model_of_a_degradation_alone(photo_folder: Path) -> None:
+    """Drawn from the same random numbers, a model named is the model that the simulators would be told."""
+    drops = SimulatedPairs([str(photo_folder)], degradations=["raindrop/drops"])
+    pair = drops.draw(np.random.default_rng(5), 32)
+    assert pair.mixture == (Degradation.RAINDROP,)
+    assert {drops._draw_simulation(np.random.default_rng(seed)) for seed in range(9)} == {(pair.mixture, "drops")}
+    rivulets = SimulatedPairs([str(photo_folder)], degradations=["raindrop/rivulets"])
+    other = rivulets.draw(np.random.default_rng(5), 32)
+    torch.testing.assert_close(other.clean, pair.clean)
+    assert not torch.allclose(other.degraded, pair.degraded)
+    with pytest.raises(InputError, match="raindrop has no model 'hail'; its models are 'drops', 'defocused'"):
+        SimulatedPairs([str(photo_folder)], degradations=["raindrop/hail"])
+
+
+def test_mixtures_need_both_degradations(photo_folder: Path) -> None:
+    assert SimulatedPairs([str(photo_folder)], degradations=["rain/streaks", "haze/depth"]).mixtures
+    assert not SimulatedPairs([str(photo_folder)], degradations=["rain", "snow"]).mixtures
+
+
 def write_pairs(root: Path, count: int) -> None:
     for part in ("input", "target"):
         folder = root / "low_light" / "set" / part

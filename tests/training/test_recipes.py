@@ -205,7 +205,7 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
     batch["degradation"] = ["rain", "haze", "rain+haze", "rain"]
     noisy, clean = torch.randn(2, 4, pipe.unet.config.out_channels, 16, 16)
     inputs, kept = torch.cat([noisy, clean], 1), torch.ones(4).bool()
-    predicted = recipe._taught(recipe.teacher, inputs, timesteps, batch, kept)
+    predicted = recipe._taught(recipe.teacher, torch.ones(4).bool(), inputs, timesteps, batch, kept)
     embeds = pipe.condition(
         pipe.encode_prompt(list(batch["prompt"])),
         [Severity(mu.item(), sigma.item()) for mu, sigma in zip(batch["mu"], batch["sigma"], strict=True)],
@@ -222,10 +222,25 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
                 weights,
             )
         torch.testing.assert_close(predicted[rows], expected, atol=1e-5, rtol=1e-4)
-    without_text = recipe._taught(recipe.teacher, inputs, timesteps, batch, ~kept)
+    without_text = recipe._taught(recipe.teacher, torch.ones(4).bool(), inputs, timesteps, batch, ~kept)
     with torch.no_grad():
         expected = pipe.unet(inputs, timesteps, pipe.null_embeds().expand(4, -1, -1)).sample
     torch.testing.assert_close(without_text, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_not_taught_is_learnt_from_pairs(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+    """The loss of each item is that of a recipe without a teacher, or that of one who is taught everything."""
+    taught_some = distillation(photo_folder, tiny_pipeline_folder, taught_degradations=["rain"], teacher_guidance=2.0)
+    taught_all = distillation(photo_folder, tiny_pipeline_folder, teacher_guidance=2.0)
+    untaught = distillation(photo_folder, tiny_pipeline_folder, teacher=None)
+    batch = first_batch(taught_some.config)
+    batch["degradation"] = ["rain", "haze", "rain+haze", "snow"]
+    alone = [{name: value[i : i + 1] for name, value in batch.items()} for i in range(4)]
+    with torch.no_grad():
+        for one, same_as in zip(alone, (taught_all, untaught, taught_all, untaught), strict=True):
+            torch.testing.assert_close(taught_some(one), same_as(one))
+        expected = torch.stack([taught_some(one) for one in alone]).mean()
+        torch.testing.assert_close(taught_some(batch), expected)
 
 
 def test_a_distillation_resumes_exactly(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
@@ -295,7 +310,13 @@ def test_what_is_stored_in_float16_can_teach_and_be_trained(
 
 
 @pytest.mark.parametrize(
-    "settings", [{"teacher_guidance": 3.0}, {"teacher_guidance_below": 900}, {"guided_degradations": ["snow"]}]
+    "settings",
+    [
+        {"teacher_guidance": 3.0},
+        {"teacher_guidance_below": 900},
+        {"taught_degradations": ["snow"]},
+        {"guided_degradations": ["snow"]},
+    ],
 )
 def test_settings_of_a_teacher_need_one(photo_folder: Path, tiny_pipeline_folder: Path, settings: dict) -> None:
     with pytest.raises(InputError, match=f"{next(iter(settings))}: of a teacher"):
@@ -307,9 +328,10 @@ def test_a_student_does_not_replace_its_teacher(photo_folder: Path, tiny_pipelin
         distillation(photo_folder, tiny_pipeline_folder, tiny_pipeline_folder)
 
 
-def test_a_teacher_is_guided_for_known_degradations(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
+@pytest.mark.parametrize("setting", ["taught_degradations", "guided_degradations"])
+def test_a_teacher_knows_the_degradations(photo_folder: Path, tiny_pipeline_folder: Path, setting: str) -> None:
     with pytest.raises(UnknownDegradationError, match="snoww"):
-        distillation(photo_folder, tiny_pipeline_folder, guided_degradations=["snoww"])
+        distillation(photo_folder, tiny_pipeline_folder, **{setting: ["snoww"]})
 
 
 def test_a_teacher_stays_as_it_was(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gendeg.cli.contact_sheet import Restoration, Sample
-    from gendeg.degradations import Degradation
     from gendeg.models.restorer import Restorer
     from gendeg.output import GenDegOutput
     from gendeg.pipelines.gendeg import GenDegPipeline
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
 PREVIEW = (1024, 1024)  # largest (width, height) of simulated pictures, which are shown on the sheet only
+SIMULATED = "Each at two severities, a mild and a strong one of the data sets that restorers are trained on."
+DEGRADED = "Each at two severities, those that the physical models reach on this photo (see simulated.png)."
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 
@@ -42,10 +43,10 @@ def demo(
         gendeg demo
         gendeg demo my-photo.jpg -o my-demo/
 
-    Writes the twelve degraded and the twelve restored pictures; `contact_sheet.png`, the degraded ones; `restored.png`,
-    each degraded one beside the restored one and the target; `simulated.png`, the same requests to the physical models
-    of `gendeg simulate`; and `severities.csv` with requested and achieved severities and the PSNR before and after.
-    Each is named as soon as it is there.
+    Writes `simulated.png`, what the physical models of `gendeg simulate` make of the photo; twelve pictures of the
+    severities that they reached; `contact_sheet.png`, all of these; the restored ones; `restored.png`, each degraded
+    one beside the restored one and the target; and `severities.csv` with requested and achieved severities and the PSNR
+    before and after. Each is named as soon as it is there.
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image
@@ -57,21 +58,21 @@ def demo(
     network, pipe = _load_restorer(restorer), load_pipeline(model, None)
     prepared = pipe.prepare_images(clean)
     write_image(clean, output / "clean.png")
-    typer.echo(f"{output / 'clean.png'}: the clean photo\n\nDegraded by {model}:")
+    typer.echo(f"{output / 'clean.png'}: the clean photo")
+    simulated = list(_simulate(clean, seed))
+    sheet = output / "simulated.png"
+    _write_figure(draw_contact_sheet(clean, simulated, "physical models", SIMULATED, credit), sheet)
+    typer.echo(f"{sheet}: by the physical models of gendeg simulate\n\nDegraded by {model}:")
 
     samples = []
-    for sample in _degrade(pipe, prepared, seed):
+    for sample in _degrade(pipe, prepared, simulated, seed):
         path = output / f"{sample.name}.png"
         write_image(sample.image, path)
         samples.append(sample)
         typer.echo(f"{path}: requested {sample.requested}; achieved {sample.achieved}")
     sheet = output / "contact_sheet.png"
-    _write_figure(draw_contact_sheet(clean, samples, Path(model).name, credit), sheet)
-    typer.echo(f"{sheet}: all of them on one sheet")
-    sheet = output / "simulated.png"
-    _write_figure(draw_contact_sheet(clean, list(_simulate(clean, seed)), "physical models", credit), sheet)
-    typer.echo(f"{sheet}: the same requests to the physical models of gendeg simulate")
-    typer.echo(f"\nRestored by {restorer}, PSNR against the target:")
+    _write_figure(draw_contact_sheet(clean, samples, Path(model).name, DEGRADED, credit), sheet)
+    typer.echo(f"{sheet}: all of them on one sheet\n\nRestored by {restorer}, PSNR against the target:")
 
     restorations = []
     for restoration in _restore(samples, network):
@@ -94,7 +95,7 @@ def sample_photo() -> "PIL.Image.Image":
     return PIL.Image.fromarray(load_sample_image("china.jpg"))
 
 
-def _requests() -> "Iterator[tuple[Degradation, str, float, float]]":
+def _requests() -> "Iterator[tuple[str, str, float, float]]":
     """Two severities of each degradation: a mild and a strong mu of the published prior, with the usual sigma there."""
     from gendeg import Degradation, SeverityPrior
     from gendeg.severity import MU_RANGE, severity_bins
@@ -104,15 +105,7 @@ def _requests() -> "Iterator[tuple[Degradation, str, float, float]]":
         mus = prior.mu_quantiles(degradation, list(STRENGTHS.values()))
         sigmas = prior.sigma_quantiles(degradation, [0.5])[severity_bins(mus, MU_RANGE), 0]
         for strength, mu, sigma in zip(STRENGTHS, mus, sigmas, strict=True):
-            yield degradation, strength, float(mu), float(sigma)
-
-
-def _degrade(pipe: "GenDegPipeline", prepared: "list[PreparedImage]", seed: int) -> "Iterator[Sample]":
-    import torch
-
-    for degradation, strength, mu, sigma in _requests():
-        out = pipe(prepared, degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
-        yield _sample(degradation, strength, out)
+            yield degradation.value, strength, float(mu), float(sigma)
 
 
 def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
@@ -124,10 +117,22 @@ def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
         yield _sample(degradation, strength, simulate(clean, degradation, mu, sigma, seed=seed))
 
 
-def _sample(degradation: "Degradation", strength: str, out: "GenDegOutput") -> "Sample":
+def _degrade(
+    pipe: "GenDegPipeline", prepared: "list[PreparedImage]", simulated: "Sequence[Sample]", seed: int
+) -> "Iterator[Sample]":
+    """What the physical models reached is asked for: a bright photo cannot have all the snow of a data set."""
+    import torch
+
+    for one in simulated:
+        mu, sigma = float(one.achieved.mu), float(one.achieved.sigma)
+        out = pipe(prepared, one.degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
+        yield _sample(one.degradation, one.strength, out)
+
+
+def _sample(degradation: str, strength: str, out: "GenDegOutput") -> "Sample":
     from gendeg.cli.contact_sheet import Sample
 
-    return Sample(degradation.value, strength, out.images[0], out.targets[0], out.requested[0], out.achieved[0])
+    return Sample(degradation, strength, out.images[0], out.targets[0], out.requested[0], out.achieved[0])
 
 
 def _load_restorer(restorer: str) -> "Restorer":

@@ -41,8 +41,13 @@ class RefractingDrops(WaterOnGlass):
     """Drops of many sizes, each a fisheye lens that shows a wide view of the scene upside down, with a dark rim."""
 
     name: ClassVar[str] = "drops"
-    DROPS = 520  # in a square picture
-    RADII = ((1.5, 4.5), (5.0, 12.0), (10.0, 22.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
+    DROPS = 320  # in a square picture
+    RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
+    DETAIL = 3.0  # what a drop shows is blurred over so many of these pixels
+    SOFTNESS = (0.1, 0.6)  # share of the radius over which a drop ends
+    RIM = (0.3, 0.8)  # darkness of the rim
+    GAIN = (0.9, 1.8)  # brightness: the view is wide, and the sky is in it
+    GLARE = (0.2, 1.2)  # light of the reflex
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Place, size and shape of the drops; focus, field of view and light of the picture."""
@@ -70,10 +75,10 @@ class RefractingDrops(WaterOnGlass):
     def _look(self, clean: Tensor, streams: RandomStreams, drops: Fields, owner: Tensor) -> Fields:
         """What each pixel's drop shows."""
         height, width = clean.shape[-2:]
-        softness = streams.uniform(low=0.1, high=0.6)
         field_of_view = streams.uniform(low=0.5, high=0.9)
-        rim, gain = streams.uniform(low=0.3, high=0.8), streams.uniform(low=0.9, high=1.8)
-        glare = streams.uniform(low=0.2, high=1.2)
+        softness, rim, gain, glare = (
+            streams.uniform(low=low, high=high) for low, high in (self.SOFTNESS, self.RIM, self.GAIN, self.GLARE)
+        )
         count = drops["row"].shape[1]
         nearest = owner.clamp_max(count - 1).flatten(1)
         own = {key: _of_owner(value, nearest, owner.shape) for key, value in drops.items()}
@@ -82,7 +87,8 @@ class RefractingDrops(WaterOnGlass):
         compression = per_image(field_of_view) * (0.6 + 0.4 * distance**2)
         look_right = 0.5 * (2 * own["column"] / width - 1) - right * compression
         look_down = 0.5 * (2 * own["row"] / height - 1) - down * compression
-        small = F.adaptive_avg_pool2d(clean, (max(1, height // 3), max(1, width // 3)))
+        detail = self.DETAIL * scale_of(size_of(clean))
+        small = F.adaptive_avg_pool2d(clean, (max(1, round(height / detail)), max(1, round(width / detail))))
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
         view = F.grid_sample(small, grid, padding_mode="reflection", align_corners=False)
         highlight = torch.exp(-((right + 0.3) ** 2 + (down + 0.35) ** 2) / 0.03)
@@ -98,6 +104,22 @@ class RefractingDrops(WaterOnGlass):
             "gain": gain,
             "glare": glare,
         }
+
+
+class DefocusedDrops(RefractingDrops):
+    """Drops on the lens or close to it while the camera looks far: large and soft, their view blurred, no rim.
+
+    So they look in photos of the Raindrop data set (Qian et al., CVPR 2018).
+    """
+
+    name: ClassVar[str] = "defocused"
+    DROPS = 140
+    RADII = ((6.0, 12.0), (12.0, 20.0), (18.0, 32.0))
+    DETAIL = 12.0
+    SOFTNESS = (0.6, 1.0)
+    RIM = (0.0, 0.2)
+    GAIN = (0.9, 1.7)
+    GLARE = (0.0, 0.15)
 
 
 class Rivulets(WaterOnGlass):

@@ -7,7 +7,7 @@ from gendeg.simulators.haze import DepthHaze, PatchyHaze
 from gendeg.simulators.low_light import LampLight, Underexposure
 from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject
 from gendeg.simulators.rain import RainStreaks, VeiledRain
-from gendeg.simulators.raindrop import RefractingDrops, Rivulets
+from gendeg.simulators.raindrop import DefocusedDrops, RefractingDrops, Rivulets
 from gendeg.simulators.snow import SnowFlakes, VeiledSnow
 
 _MODELS: dict[Degradation, tuple[type[Simulator], ...]] = {
@@ -16,7 +16,7 @@ _MODELS: dict[Degradation, tuple[type[Simulator], ...]] = {
     Degradation.SNOW: (SnowFlakes, VeiledSnow),
     Degradation.MOTION_BLUR: (LinearBlur, CameraShake, MovingObject),
     Degradation.LOW_LIGHT: (Underexposure, LampLight),
-    Degradation.RAINDROP: (RefractingDrops, Rivulets),
+    Degradation.RAINDROP: (RefractingDrops, DefocusedDrops, Rivulets),
 }
 
 SIMULATORS: dict[Degradation, dict[str, type[Simulator]]] = {
@@ -44,3 +44,16 @@ def find_model(degradation: Degradation, name: str) -> type[Simulator]:
     if name not in models:
         raise InputError(f"{degradation} has no model {name!r}; its models are {', '.join(map(repr, models))}.")
     return models[name]
+
+
+def parse_simulation(name: str) -> tuple[Degradation, str | None]:
+    """Read `"raindrop"`, all models of a degradation, or `"raindrop/drops"`, one of them.
+
+    Raises:
+        UnknownDegradationError: not one of the six degradations.
+        InputError: the degradation has no such model.
+    """
+    degradation, slash, model = name.partition("/")
+    if slash:
+        find_model(Degradation(degradation), model)
+    return Degradation(degradation), model or None

@@ -1,7 +1,7 @@
 """Recipe: the latent diffusion model that degrades photos (paper section 3.2)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,9 @@ class GeneratorConfig(TrainingConfig):
     teacher: str | None = option(None, "GenDegPipeline, named likewise, whose predictions are learnt, not pairs.")
     teacher_guidance: float = option(3.5, "The guidance_scale under which it predicts.")
     teacher_guidance_below: int = option(750, "Timesteps below which it is guided; above, severity overshoots.")
+    taught_degradations: list[str] = option(
+        [name.value for name in Degradation], "What it teaches, alone or in mixtures; the rest is learnt from pairs."
+    )
     guided_degradations: list[str] = option(
         [name.value for name in Degradation], "What it is guided for, alone or in mixtures."
     )
@@ -84,7 +87,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         teacher: what to learn from, see `load_teacher`; by default the pairs themselves.
 
     Raises:
-        UnknownDegradationError: one of `guided_degradations` is none.
+        UnknownDegradationError: one of `taught_degradations` or `guided_degradations` is none.
     """
 
     title = "Generator of image degradations (GenDegPipeline)"
@@ -93,6 +96,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         super().__init__(config)
         self.pipeline = pipeline  # not a module: the frozen autoencoder stays out of optimiser and checkpoints
         self.teacher = teacher
+        self.taught_degradations = {Degradation(name) for name in config.taught_degradations}
         self.guided_degradations = {Degradation(name) for name in config.guided_degradations}
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
@@ -138,10 +142,10 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         noisy = add_noise(scheduler, diffused, noise, timesteps)
         inputs = torch.cat([noisy, clean * keeps_image[:, None, None, None]], dim=1)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+        target = prediction_target(scheduler, diffused, noise, timesteps)
         if self.teacher:
-            target = self._taught(self.teacher, inputs, timesteps, batch, keeps_text)
-        else:
-            target = prediction_target(scheduler, diffused, noise, timesteps)
+            taught = self._names(batch, self.taught_degradations, target.device)
+            target[taught] = self._taught(self.teacher, taught, inputs, timesteps, batch, keeps_text)
         prediction = self.unet(inputs, timesteps, self._condition(self.pipeline, batch, keeps_text)).sample.float()
         per_item = multiscale_error(prediction - target, self.config.multiscale_weight)
         if self.config.min_snr_gamma:
@@ -150,21 +154,31 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
 
     @torch.no_grad()
     def _taught(
-        self, teacher: GenDegPipeline, inputs: Tensor, timesteps: Tensor, batch: Batch, keeps_text: Tensor
+        self,
+        teacher: GenDegPipeline,
+        taught: Tensor,
+        inputs: Tensor,
+        timesteps: Tensor,
+        batch: Batch,
+        keeps_text: Tensor,
     ) -> Tensor:
-        """What a teacher predicts; with guidance at the timesteps and for the degradations that the settings name."""
+        """What a teacher predicts for the draws `taught` (a mask); with guidance where the settings say so."""
         config = self.config
-        prediction = teacher.unet(inputs, timesteps, self._condition(teacher, batch, keeps_text)).sample.float()
-        named = torch.tensor(
-            [not self.guided_degradations.isdisjoint(name.split("+")) for name in batch["degradation"]]
-        )
-        named = named.repeat_interleave(config.noise_draws).to(timesteps.device)
-        (rows,) = (keeps_text & named & (timesteps < config.teacher_guidance_below)).nonzero(as_tuple=True)
-        if len(rows):
-            null = teacher.null_embeds().expand(len(rows), -1, -1)
-            null = teacher.unet(inputs[rows], timesteps[rows], null).sample.float()
-            prediction[rows] = null + config.teacher_guidance * (prediction[rows] - null)
+        guided = self._names(batch, self.guided_degradations, inputs.device)
+        guided &= keeps_text & (timesteps < config.teacher_guidance_below) & (config.teacher_guidance != 1)
+        guided = guided[taught]
+        embeds = self._condition(teacher, batch, keeps_text)[taught]
+        inputs, timesteps = inputs[taught], timesteps[taught]
+        prediction = _predict(teacher, inputs, timesteps, embeds)
+        nothing = teacher.null_embeds().expand(int(guided.sum()), -1, -1)
+        null = _predict(teacher, inputs[guided], timesteps[guided], nothing)
+        prediction[guided] = null + config.teacher_guidance * (prediction[guided] - null)
         return prediction
+
+    def _names(self, batch: Batch, degradations: Set[Degradation], device: torch.device) -> Tensor:
+        """Which draws show one of the degradations, alone or in a mixture."""
+        shows = [not degradations.isdisjoint(name.split("+")) for name in batch["degradation"]]
+        return torch.tensor(shows, device=device).repeat_interleave(self.config.noise_draws)
 
     @torch.no_grad()
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -226,6 +240,13 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def save(self, folder: Path, items: Items) -> None:
         """Write the whole pipeline."""
         self.pipeline.save_pretrained(folder)
+
+
+def _predict(pipeline: GenDegPipeline, inputs: Tensor, timesteps: Tensor, embeds: Tensor) -> Tensor:
+    """What the UNet predicts, of no inputs nothing."""
+    if not len(inputs):
+        return inputs[:, : pipeline.unet.config.out_channels].float()
+    return pipeline.unet(inputs, timesteps, embeds).sample.float()
 
 
 def _joined(severities: Sequence[Severity]) -> Severity:
@@ -298,7 +319,7 @@ def load_teacher(config: GeneratorConfig, student: GenDegPipeline) -> GenDegPipe
 
 def _check_no_teacher(config: GeneratorConfig) -> None:
     defaults = GeneratorConfig()
-    names = ("teacher_guidance", "teacher_guidance_below", "guided_degradations")
+    names = ("teacher_guidance", "teacher_guidance_below", "taught_degradations", "guided_degradations")
     if given := [name for name in names if getattr(config, name) != getattr(defaults, name)]:
         raise InputError(f"{', '.join(given)}: of a teacher, and there is none; name the pipeline with --teacher.")
 

@@ -19,7 +19,7 @@ from gendeg.degradations import Degradation, Mixture, build_prompt
 from gendeg.errors import ImageError, InputError
 from gendeg.priors import SeverityPrior
 from gendeg.severity import tensor_severity
-from gendeg.simulators import simulate_batch
+from gendeg.simulators import parse_simulation, simulate_batch
 from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 
 Rng = np.random.Generator
@@ -90,7 +90,12 @@ class SimulatedPairs:
         dark_share: share of photos that are darkened first. Few photos are dark, and a network that has hardly seen one
             takes it for a photo in low light.
         mixture_share: share of pairs with two degradations at once (rain or snow in haze).
-        degradations: what to simulate; by default all six. One that stands here twice is drawn twice as often.
+        degradations: what to simulate; by default all six. One that stands here twice is drawn twice as often;
+            `"raindrop/drops"` is one of its models alone.
+
+    Raises:
+        InputError: no degradation, or one without such a model.
+        UnknownDegradationError: one is none.
     """
 
     def __init__(
@@ -106,8 +111,9 @@ class SimulatedPairs:
         self.photos = list_photos(folders, split)
         if not degradations:
             raise InputError(f"Name at least one degradation to simulate: {', '.join(Degradation)}.")
-        self.degradations = [Degradation(name) for name in degradations]
-        self.mixtures = [mixture for mixture in MIXTURES if set(mixture) <= set(self.degradations)]
+        self.simulations = [parse_simulation(name) for name in degradations]
+        named = {degradation for degradation, _ in self.simulations}
+        self.mixtures = [mixture for mixture in MIXTURES if named.issuperset(mixture)]
         self.broad_share = broad_share
         self.dark_share = dark_share
         self.mixture_share = mixture_share
@@ -120,14 +126,15 @@ class SimulatedPairs:
         clean = random_crop(rng, self.read(self.photos[rng.integers(len(self.photos))]), size)
         if rng.random() < self.dark_share:
             clean = _darken(rng, clean)
-        mixture = self._draw_mixture(rng)
+        mixture, model = self._draw_simulation(rng)
         mu, sigma = self._draw_severity(rng, mixture[0])
-        return Pair(clean, _simulate(rng, clean, mixture, mu, sigma), mixture)
+        return Pair(clean, _simulate(rng, clean, mixture, model, mu, sigma), mixture)
 
-    def _draw_mixture(self, rng: Rng) -> Mixture:
+    def _draw_simulation(self, rng: Rng) -> tuple[Mixture, str | None]:
         if rng.random() < self.mixture_share and self.mixtures:
-            return self.mixtures[rng.integers(len(self.mixtures))]
-        return (self.degradations[rng.integers(len(self.degradations))],)
+            return self.mixtures[rng.integers(len(self.mixtures))], None
+        degradation, model = self.simulations[rng.integers(len(self.simulations))]
+        return (degradation,), model
 
     def _draw_severity(self, rng: Rng, degradation: Degradation) -> tuple[float, float]:
         if rng.random() < self.broad_share:
@@ -142,10 +149,10 @@ def _darken(rng: Rng, clean: Tensor) -> Tensor:
     return linear_to_srgb(exposure * srgb_to_linear(clean))
 
 
-def _simulate(rng: Rng, clean: Tensor, mixture: Mixture, mu: float, sigma: float) -> Tensor:
+def _simulate(rng: Rng, clean: Tensor, mixture: Mixture, model: str | None, mu: float, sigma: float) -> Tensor:
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    batch = simulate_batch(clean[None], mixture, torch.tensor([mu]), torch.tensor([sigma]), generator=generator)
-    return batch.images[0]
+    severity = torch.tensor([mu]), torch.tensor([sigma])
+    return simulate_batch(clean[None], mixture, *severity, model=model, generator=generator).images[0]
 
 
 class FilePairs:
