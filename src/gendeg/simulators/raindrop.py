@@ -24,17 +24,20 @@ class WaterOnGlass(Simulator):
 
     @abstractmethod
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
-        """Maps (B, ., H, W) of the water.
+        """Maps of the water, in L layers, the topmost first.
 
-        `order`: when a pixel becomes wet, in [0, 1]; `cover`: how much of the pixel is water; `view`: what the water
-        shows there.
+        `order` (B, L, H, W): when a pixel becomes wet, in [0, 1]; `cover` (B, L, H, W): how much of it is water;
+        `view` (B, 3 L, H, W): what the water shows there.
         """
 
     def render(self, clean: Tensor, fields: Fields, strength: Tensor, spread: Tensor) -> Tensor:
         """Lay the water that `strength` shows over the scene."""
         opacity = FAINT * (STRONG / FAINT) ** spread
         wet = ((per_image(strength) * (1 + FADE) - fields["order"]) / FADE).clamp(0, 1)
-        return torch.lerp(clean, fields["view"], fields["cover"] * wet * per_image(opacity))
+        weight = fields["cover"] * wet * per_image(opacity)
+        for view, cover in reversed(list(zip(fields["view"].split(3, 1), weight.split(1, 1), strict=True))):
+            clean = torch.lerp(clean, view, cover)
+        return clean
 
 
 class RefractingDrops(WaterOnGlass):
@@ -44,10 +47,13 @@ class RefractingDrops(WaterOnGlass):
     DROPS = 320  # in a square picture
     RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
     DETAIL = 3.0  # what a drop shows is blurred over so many of these pixels
-    SOFTNESS = (0.1, 0.6)  # share of the radius over which a drop ends
-    RIM = (0.3, 0.8)  # darkness of the rim
-    GAIN = (0.9, 1.8)  # brightness: the view is wide, and the sky is in it
-    GLARE = (0.2, 1.2)  # light of the reflex
+    OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
+        "field_of_view": (0.5, 0.9),  # of the picture's side
+        "softness": (0.1, 0.6),  # share of the radius over which a drop ends
+        "rim": (0.3, 0.8),  # its darkness
+        "gain": (0.9, 1.8),  # brightness of the view: it is wide, and the sky is in it
+        "glare": (0.2, 1.2),  # light of the reflex
+    }
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
         """Place, size and shape of the drops; focus, field of view and light of the picture."""
@@ -65,26 +71,37 @@ class RefractingDrops(WaterOnGlass):
             "elongation": 1 + 0.35 * draws[..., 3],
             "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
-        owner = torch.full((len(clean), height * width), count, device=clean.device)
-        for group, (_, radius) in enumerate(self.RADII):
-            chosen = (kind == group).nonzero()[:, 0]
-            reach = math.ceil(1.2 * 1.35 * max(0.8, radius * unit))
-            _claim_pixels(owner, {key: value[:, chosen] for key, value in drops.items()}, chosen, reach, clean)
-        return self._look(clean, streams, drops, owner.view(-1, 1, height, width))
+        pixel, owner = self._covered_pixels(drops, kind, clean)
+        nobody = torch.full((len(clean), height * width), count, device=clean.device)
+        top = nobody.scatter_reduce(1, pixel, owner, "amin")
+        below = nobody.scatter_reduce(1, pixel, owner.where(owner != top.gather(1, pixel), count), "amin")
+        optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
+        layers = [self._look(clean, drops, layer.view(-1, 1, height, width), optics) for layer in (top, below)]
+        return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
 
-    def _look(self, clean: Tensor, streams: RandomStreams, drops: Fields, owner: Tensor) -> Fields:
+    def _covered_pixels(self, drops: Fields, kind: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels, and the number of the drop that covers each: both (B, K). A drop covers many, a pixel may recur."""
+        unit = scale_of(size_of(clean))
+        coverings = []
+        for group, (_, radius) in enumerate(self.RADII):
+            numbers = (kind == group).nonzero()[:, 0]
+            reach = math.ceil(1.2 * 1.35 * max(0.8, radius * unit))
+            some = {key: value[:, numbers] for key, value in drops.items()}
+            pixel, is_covered = _near_pixels(some, reach, size_of(clean))
+            owner = numbers[:, None, None].where(is_covered, len(kind))
+            coverings.append((pixel.flatten(1), owner.flatten(1)))
+        pixels, owners = zip(*coverings, strict=True)
+        return torch.cat(pixels, 1), torch.cat(owners, 1)
+
+    def _look(self, clean: Tensor, drops: Fields, owner: Tensor, optics: Fields) -> Fields:
         """What each pixel's drop shows."""
         height, width = clean.shape[-2:]
-        field_of_view = streams.uniform(low=0.5, high=0.9)
-        softness, rim, gain, glare = (
-            streams.uniform(low=low, high=high) for low, high in (self.SOFTNESS, self.RIM, self.GAIN, self.GLARE)
-        )
         count = drops["row"].shape[1]
         nearest = owner.clamp_max(count - 1).flatten(1)
         own = {key: _of_owner(value, nearest, owner.shape) for key, value in drops.items()}
         rows, columns = pixel_grid(clean)
         right, down, distance = _inside_drop(rows, columns, own)
-        compression = per_image(field_of_view) * (0.6 + 0.4 * distance**2)
+        compression = per_image(optics["field_of_view"]) * (0.6 + 0.4 * distance**2)
         look_right = 0.5 * (2 * own["column"] / width - 1) - right * compression
         look_down = 0.5 * (2 * own["row"] / height - 1) - down * compression
         detail = self.DETAIL * scale_of(size_of(clean))
@@ -92,17 +109,12 @@ class RefractingDrops(WaterOnGlass):
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
         view = F.grid_sample(small, grid, padding_mode="reflection", align_corners=False)
         highlight = torch.exp(-((right + 0.3) ** 2 + (down + 0.35) ** 2) / 0.03)
-        view = view * per_image(gain) * (1 - per_image(rim) * distance.clamp_max(1) ** 4) + per_image(glare) * highlight
-        edge = ((1 - distance) / per_image(softness)).clamp(0, 1)
+        view = view * per_image(optics["gain"]) * (1 - per_image(optics["rim"]) * distance.clamp_max(1) ** 4)
+        edge = ((1 - distance) / per_image(optics["softness"])).clamp(0, 1)
         return {
             "order": ((owner + 1) / count).sqrt(),
             "cover": edge * edge * (3 - 2 * edge) * (owner < count),
-            "view": view.clamp(0, 1),
-            "softness": softness,
-            "field_of_view": field_of_view,
-            "rim": rim,
-            "gain": gain,
-            "glare": glare,
+            "view": (view + per_image(optics["glare"]) * highlight).clamp(0, 1),
         }
 
 
@@ -116,10 +128,13 @@ class DefocusedDrops(RefractingDrops):
     DROPS = 140
     RADII = ((6.0, 12.0), (12.0, 20.0), (18.0, 32.0))
     DETAIL = 12.0
-    SOFTNESS = (0.6, 1.0)
-    RIM = (0.0, 0.2)
-    GAIN = (0.9, 1.7)
-    GLARE = (0.0, 0.15)
+    OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
+        "field_of_view": (0.5, 0.9),
+        "softness": (0.6, 1.0),
+        "rim": (0.0, 0.2),
+        "gain": (0.9, 1.7),
+        "glare": (0.0, 0.15),
+    }
 
 
 class Rivulets(WaterOnGlass):
@@ -190,22 +205,15 @@ def _of_owner(values: Tensor, owner: Tensor, shape: torch.Size) -> Tensor:
     return values.gather(1, index).view(*shape, *values.shape[2:])
 
 
-def _claim_pixels(owner: Tensor, drops: Fields, numbers: Tensor, reach: int, clean: Tensor) -> None:
-    """Enter into `owner` (B, H * W) the lowest number of a drop that covers each pixel.
-
-    `drops` holds the properties (B, N) of drops with the `numbers` (N,), none of which is larger than `reach` pixels.
-    """
-    height, width = clean.shape[-2:]
-    nobody = int(owner.max())
-    offsets = torch.arange(-reach, reach + 1, device=clean.device)
+def _near_pixels(drops: Fields, reach: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Pixels within `reach` of each drop, and whether it covers them: (B, N, 2 reach + 1, 2 reach + 1)."""
+    height, width = size
+    offsets = torch.arange(-reach, reach + 1, device=drops["row"].device)
     row = drops["row"].long()[..., None, None] + offsets[:, None]
     column = drops["column"].long()[..., None, None] + offsets
-    expanded = {key: value[:, :, None, None] for key, value in drops.items()}
-    _, _, distance = _inside_drop(row, column, expanded)
+    _, _, distance = _inside_drop(row, column, {key: value[:, :, None, None] for key, value in drops.items()})
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    claim = numbers[:, None, None].where((distance < 1) & inside, nobody)
-    pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-    owner.scatter_reduce_(1, pixel.flatten(1), claim.flatten(1), "amin")
+    return row.clamp(0, height - 1) * width + column.clamp(0, width - 1), (distance < 1) & inside
 
 
 def _inside_drop(rows: Tensor, columns: Tensor, drops: Fields) -> tuple[Tensor, Tensor, Tensor]:
