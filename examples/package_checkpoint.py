@@ -16,6 +16,7 @@ from typing import Annotated
 
 import torch
 import typer
+from diffusers import DPMSolverMultistepScheduler
 
 from gendeg import GenDegPipeline
 from gendeg.models.auto import AutoRestorer
@@ -24,8 +25,13 @@ DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def save_pipeline(source: Path, target: Path, dtype: torch.dtype) -> None:
-    """Write a pipeline's weights as safetensors."""
+    """Write a pipeline's weights as safetensors, with a stochastic sampler (SDE-DPM-Solver++, arXiv 2211.01095).
+
+    In a few steps it draws streaks, flakes and drops more distinctly than DDIM, whose errors add up: the noise that it
+    adds covers them.
+    """
     pipe = GenDegPipeline.from_pretrained(source).to(dtype)
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config, algorithm_type="sde-dpmsolver++")
     pipe.text_encoder.to(torch.float32)  # transformers, unlike diffusers, loads weights in the type they were saved in
     pipe.save_pretrained(target)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from diffusers import DPMSolverMultistepScheduler
 from safetensors.torch import load_file
 
-from gendeg import NAFNet
+from gendeg import GenDegPipeline, NAFNet
 from gendeg.models.auto import AutoRestorer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -48,6 +49,9 @@ def test_packaging_starts_anew_after_a_stopped_run(tiny_pipeline_folder: Path, t
     assert (tmp_path / "tiny" / "README.md").read_text() == "# By hand"
     weights = load_file(tmp_path / "tiny" / "unet" / "diffusion_pytorch_model.safetensors")
     assert {str(weight.dtype) for weight in weights.values()} == {"torch.float16"}
+    scheduler = GenDegPipeline.from_pretrained(tmp_path / "tiny").scheduler
+    assert (type(scheduler), scheduler.config.algorithm_type) == (DPMSolverMultistepScheduler, "sde-dpmsolver++")
+    assert scheduler.config.prediction_type == "v_prediction"
 
 
 def test_a_restorer_is_packaged_in_half_precision_with_the_card_of_its_run(tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ def test_with_a_list_of_generators_a_sample_does_not_depend_on_its_batch(tiny_pi
         torch.testing.assert_close(alone.images[0], together.images[i], atol=1e-5, rtol=0)
 
 
+def test_a_stochastic_sampler_draws_from_each_samples_generator(tiny_pipeline, photo):
+    """As above, with the sampler of the packaged checkpoint, which adds noise in each step."""
+    tiny_pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
+        tiny_pipeline.scheduler.config, algorithm_type="sde-dpmsolver++"
+    )
+    call = {"mu": 0.1, "sigma": 0.05, "num_inference_steps": 4, "output_type": "pt"}
+    together = tiny_pipeline([photo] * 2, ["haze", "rain"], generator=[seeded(0), seeded(1)], **call)
+    alone = tiny_pipeline(photo, "rain", generator=[seeded(1)], **call)
+    torch.testing.assert_close(alone.images[0], together.images[1], atol=1e-5, rtol=0)
+    noise = torch.randn(tiny_pipeline.prepare_images(photo)[0].latents.shape, generator=seeded(1))
+    one, other = (tiny_pipeline(photo, "rain", latents=noise[None], generator=seeded(i), **call) for i in range(2))
+    assert not torch.equal(one.images, other.images)
+
+
 def test_generators_as_a_tuple(tiny_pipeline, photo):
     generators = tuple(seeded(i) for i in range(2))
     out = tiny_pipeline([photo] * 2, "haze", 0.1, 0.05, generator=generators, output_type="pt")

@@ -159,7 +159,7 @@ def test_one_model_of_a_degradation_alone(photo_folder: Path) -> None:
     other = rivulets.draw(np.random.default_rng(5), 32)
     torch.testing.assert_close(other.clean, pair.clean)
     assert not torch.allclose(other.degraded, pair.degraded)
-    with pytest.raises(InputError, match="raindrop has no model 'hail'; its models are 'drops', 'defocused'"):
+    with pytest.raises(InputError, match="raindrop has no model 'hail'; its models are 'drops', 'rivulets', 'defocused'"):
         SimulatedPairs([str(photo_folder)], degradations=["raindrop/hail"])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler
 
 from gendeg import GenDegPipeline, Severity
 from gendeg.errors import InputError, UnknownDegradationError
@@ -297,6 +297,15 @@ def test_a_teacher_predicts_the_same(
     teacher.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=f"differ in {named};"):
         distillation(photo_folder, tiny_pipeline_folder, teacher=str(tmp_path))
+
+
+def test_a_packaged_pipeline_can_teach(photo_folder: Path, tiny_pipeline_folder: Path, tmp_path: Path) -> None:
+    """Its sampler keeps a little signal at the last noise level, where that of the run has none."""
+    packaged = GenDegPipeline.from_pretrained(tiny_pipeline_folder)
+    packaged.scheduler = DPMSolverMultistepScheduler.from_config(packaged.scheduler.config)
+    packaged.save_pretrained(tmp_path)
+    recipe = distillation(photo_folder, tiny_pipeline_folder, teacher=str(tmp_path))
+    assert recipe.pipeline.scheduler.alphas_cumprod[-1] < recipe.teacher.scheduler.alphas_cumprod[-1] < 1e-6
 
 
 def test_what_is_stored_in_float16_can_teach_and_be_trained(

@@ -16,7 +16,7 @@ _MODELS: dict[Degradation, tuple[type[Simulator], ...]] = {
     Degradation.SNOW: (SnowFlakes, VeiledSnow),
     Degradation.MOTION_BLUR: (LinearBlur, CameraShake, MovingObject),
     Degradation.LOW_LIGHT: (Underexposure, LampLight),
-    Degradation.RAINDROP: (RefractingDrops, DefocusedDrops, Rivulets),
+    Degradation.RAINDROP: (RefractingDrops, Rivulets, DefocusedDrops),
 }
 
 SIMULATORS: dict[Degradation, dict[str, type[Simulator]]] = {
