@@ -5,8 +5,8 @@ python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \
 python examples/package_checkpoint.py --restorer runs/nafnet-tiny \
     --output src/gendeg/resources/checkpoints/nafnet-tiny
 
-The model card (`README.md`) of the packaged checkpoint is written by hand and stays as it is; where there is none yet,
-it is that of the training run.
+A pipeline gets the sampler with which the packaged one is measured, SDE-DPM-Solver++. The model card
+(`README.md`) is written by hand and stays as it is; where there is none yet, it is that of the training run.
 """
 
 import json

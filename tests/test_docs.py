@@ -119,7 +119,7 @@ def run(
 def test_the_snippets_of_the_readme_run(run: Run) -> None:
     names = run("README.md")
     assert names["out"].parameters[0]["degradation"] == "rain"
-    assert names["snowy"].requested.mu == names["room"].mu
+    assert names["snowy"].requested.mu == names["reached"].mu
 
 
 def test_the_snippets_on_restoring_run(run: Run) -> None:

@@ -230,9 +230,10 @@ def test_a_teacher_predicts_what_its_pipeline_does_under_guidance(
 
 def test_what_is_not_taught_is_learnt_from_pairs(photo_folder: Path, tiny_pipeline_folder: Path) -> None:
     """The loss of each item is that of a recipe without a teacher, or that of one who is taught everything."""
-    taught_some = distillation(photo_folder, tiny_pipeline_folder, taught_degradations=["rain"], teacher_guidance=2.0)
-    taught_all = distillation(photo_folder, tiny_pipeline_folder, teacher_guidance=2.0)
-    untaught = distillation(photo_folder, tiny_pipeline_folder, teacher=None)
+    guided = {"teacher_guidance": 2.0, "noise_draws": 2}
+    taught_some = distillation(photo_folder, tiny_pipeline_folder, taught_degradations=["rain"], **guided)
+    taught_all = distillation(photo_folder, tiny_pipeline_folder, **guided)
+    untaught = distillation(photo_folder, tiny_pipeline_folder, teacher=None, noise_draws=2)
     batch = first_batch(taught_some.config)
     batch["degradation"] = ["rain", "haze", "rain+haze", "snow"]
     alone = [{name: value[i : i + 1] for name, value in batch.items()} for i in range(4)]

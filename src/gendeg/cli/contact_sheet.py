@@ -107,7 +107,7 @@ class _Grid:
 
 
 def draw_contact_sheet(
-    clean: PIL.Image.Image, samples: Sequence[Sample], maker: str, requests: str, credit: str | None = None
+    clean: PIL.Image.Image, samples: Sequence[Sample], maker: str, note: str, credit: str | None = None
 ) -> Figure:
     """The clean photo with an explanation, and below it all samples with requested and achieved severity.
 
@@ -115,7 +115,7 @@ def draw_contact_sheet(
         clean: the clean photo.
         samples: degraded versions of it, four to a row.
         maker: what degraded it.
-        requests: a line about the severities that were asked for.
+        note: a line about the severities that were asked for.
         credit: a line about the photo's origin.
 
     Returns:
@@ -126,7 +126,7 @@ def draw_contact_sheet(
     figure = grid.figure()
     _draw_picture(grid.add_cell(figure, 0, 0), clean, "clean", "")
     lines = [
-        requests,
+        note,
         "Under each picture: the severity that was asked for → the one that was measured.",
         "mu is the mean and sigma the standard deviation of |degraded - clean|, images in [0, 1].",
     ]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
 PREVIEW = (1024, 1024)  # largest (width, height) of simulated pictures, which are shown on the sheet only
-SIMULATED = "Each at two severities, a mild and a strong one of the data sets that restorers are trained on."
-DEGRADED = "Each at two severities, those that the physical models reach on this photo (see simulated.png)."
+SIMULATED_NOTE = "Each at two severities, a mild and a strong one of the data sets that restorers are trained on."
+DEGRADED_NOTE = "Each at two severities, those that the physical models reach on this photo (see simulated.png)."
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 
@@ -61,7 +61,7 @@ def demo(
     typer.echo(f"{output / 'clean.png'}: the clean photo")
     simulated = list(_simulate(clean, seed))
     sheet = output / "simulated.png"
-    _write_figure(draw_contact_sheet(clean, simulated, "physical models", SIMULATED, credit), sheet)
+    _write_figure(draw_contact_sheet(clean, simulated, "physical models", SIMULATED_NOTE, credit), sheet)
     typer.echo(f"{sheet}: by the physical models of gendeg simulate\n\nDegraded by {model}:")
 
     samples = []
@@ -71,7 +71,7 @@ def demo(
         samples.append(sample)
         typer.echo(f"{path}: requested {sample.requested}; achieved {sample.achieved}")
     sheet = output / "contact_sheet.png"
-    _write_figure(draw_contact_sheet(clean, samples, Path(model).name, DEGRADED, credit), sheet)
+    _write_figure(draw_contact_sheet(clean, samples, Path(model).name, DEGRADED_NOTE, credit), sheet)
     typer.echo(f"{sheet}: all of them on one sheet\n\nRestored by {restorer}, PSNR against the target:")
 
     restorations = []
@@ -120,13 +120,16 @@ def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
 def _degrade(
     pipe: "GenDegPipeline", prepared: "list[PreparedImage]", simulated: "Sequence[Sample]", seed: int
 ) -> "Iterator[Sample]":
-    """What the physical models reached is asked for: a bright photo cannot have all the snow of a data set."""
+    """Ask the generator for what the physical models reached: a bright photo cannot have all the snow of a data set."""
     import torch
 
-    for one in simulated:
-        mu, sigma = float(one.achieved.mu), float(one.achieved.sigma)
-        out = pipe(prepared, one.degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
-        yield _sample(one.degradation, one.strength, out)
+    from gendeg.severity import MU_RANGE, SIGMA_RANGE
+
+    for sample in simulated:
+        mu = min(float(sample.achieved.mu), MU_RANGE[1])
+        sigma = min(float(sample.achieved.sigma), SIGMA_RANGE[1])  # black text on white, in low light, has more
+        out = pipe(prepared, sample.degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
+        yield _sample(sample.degradation, sample.strength, out)
 
 
 def _sample(degradation: str, strength: str, out: "GenDegOutput") -> "Sample":

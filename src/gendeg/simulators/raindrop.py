@@ -46,7 +46,7 @@ class RefractingDrops(WaterOnGlass):
     name: ClassVar[str] = "drops"
     DROPS = 320  # in a square picture
     RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
-    DETAIL = 3.0  # what a drop shows is blurred over so many of these pixels
+    DETAIL = 3.0  # pixels of such a picture over which what a drop shows is blurred
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
         "field_of_view": (0.5, 0.9),  # of the picture's side
         "softness": (0.1, 0.6),  # share of the radius over which a drop ends
@@ -71,27 +71,26 @@ class RefractingDrops(WaterOnGlass):
             "elongation": 1 + 0.35 * draws[..., 3],
             "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
-        pixel, owner = self._covered_pixels(drops, kind, clean)
-        nobody = torch.full((len(clean), height * width), count, device=clean.device)
-        top = nobody.scatter_reduce(1, pixel, owner, "amin")
-        below = nobody.scatter_reduce(1, pixel, owner.where(owner != top.gather(1, pixel), count), "amin")
+        dry = torch.full((len(clean), height * width), count, device=clean.device)
+        top = self._owners(drops, kind, dry, clean)
+        below = self._owners(drops, kind, top, clean)  # shows where the edge of the topmost drop fades
         optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
         layers = [self._look(clean, drops, layer.view(-1, 1, height, width), optics) for layer in (top, below)]
         return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
 
-    def _covered_pixels(self, drops: Fields, kind: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels, and the number of the drop that covers each: both (B, K). A drop covers many, a pixel may recur."""
+    def _owners(self, drops: Fields, kind: Tensor, taken: Tensor, clean: Tensor) -> Tensor:
+        """Lowest number of the drops on each pixel other than the one in `taken`: (B, H * W); N on dry glass."""
+        owner = torch.full_like(taken, len(kind))
         unit = scale_of(size_of(clean))
-        coverings = []
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
             reach = math.ceil(1.2 * 1.35 * max(0.8, radius * unit))
-            some = {key: value[:, numbers] for key, value in drops.items()}
-            pixel, is_covered = _near_pixels(some, reach, size_of(clean))
-            owner = numbers[:, None, None].where(is_covered, len(kind))
-            coverings.append((pixel.flatten(1), owner.flatten(1)))
-        pixels, owners = zip(*coverings, strict=True)
-        return torch.cat(pixels, 1), torch.cat(owners, 1)
+            members = {key: value[:, numbers] for key, value in drops.items()}
+            pixel, is_covered = _near_pixels(members, reach, size_of(clean))
+            claim = numbers[:, None, None].where(is_covered, len(kind)).flatten(1)
+            pixel = pixel.flatten(1)
+            owner.scatter_reduce_(1, pixel, claim.where(claim != taken.gather(1, pixel), len(kind)), "amin")
+        return owner
 
     def _look(self, clean: Tensor, drops: Fields, owner: Tensor, optics: Fields) -> Fields:
         """What each pixel's drop shows."""
@@ -104,7 +103,7 @@ class RefractingDrops(WaterOnGlass):
         compression = per_image(optics["field_of_view"]) * (0.6 + 0.4 * distance**2)
         look_right = 0.5 * (2 * own["column"] / width - 1) - right * compression
         look_down = 0.5 * (2 * own["row"] / height - 1) - down * compression
-        detail = self.DETAIL * scale_of(size_of(clean))
+        detail = max(1.0, self.DETAIL * scale_of(size_of(clean)))
         small = F.adaptive_avg_pool2d(clean, (max(1, round(height / detail)), max(1, round(width / detail))))
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
         view = F.grid_sample(small, grid, padding_mode="reflection", align_corners=False)
@@ -128,8 +127,7 @@ class DefocusedDrops(RefractingDrops):
     DROPS = 140
     RADII = ((6.0, 12.0), (12.0, 20.0), (18.0, 32.0))
     DETAIL = 12.0
-    OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
-        "field_of_view": (0.5, 0.9),
+    OPTICS: ClassVar[dict[str, tuple[float, float]]] = RefractingDrops.OPTICS | {
         "softness": (0.6, 1.0),
         "rim": (0.0, 0.2),
         "gain": (0.9, 1.7),

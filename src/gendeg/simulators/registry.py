@@ -53,7 +53,9 @@ def parse_simulation(name: str) -> tuple[Degradation, str | None]:
         UnknownDegradationError: not one of the six degradations.
         InputError: the degradation has no such model.
     """
-    degradation, slash, model = name.partition("/")
-    if slash:
-        find_model(Degradation(degradation), model)
-    return Degradation(degradation), model or None
+    name, slash, model = name.partition("/")
+    degradation = Degradation(name)
+    if not slash:
+        return degradation, None
+    find_model(degradation, model)
+    return degradation, model

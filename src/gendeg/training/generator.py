@@ -65,7 +65,7 @@ class GeneratorConfig(TrainingConfig):
         [name.value for name in Degradation], "What it teaches, alone or in mixtures; the rest is learnt from pairs."
     )
     guided_degradations: list[str] = option(
-        [name.value for name in Degradation], "What it is guided for, alone or in mixtures."
+        [name.value for name in Degradation], "What it is guided for of these, alone or in mixtures."
     )
     multiscale_weight: float = option(0.0, "Weight of errors over whole regions, see multiscale_error.")
     compile: bool = option(False, "Compile the UNet with torch.compile.")
@@ -144,8 +144,9 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         target = prediction_target(scheduler, diffused, noise, timesteps)
         if self.teacher:
-            taught = self._names(batch, self.taught_degradations, target.device)
-            target[taught] = self._taught(self.teacher, taught, inputs, timesteps, batch, keeps_text)
+            is_taught = self._shows(batch, self.taught_degradations, target.device)
+            target = target.clone()
+            target[is_taught] = self._taught(self.teacher, is_taught, inputs, timesteps, batch, keeps_text)
         prediction = self.unet(inputs, timesteps, self._condition(self.pipeline, batch, keeps_text)).sample.float()
         per_item = multiscale_error(prediction - target, self.config.multiscale_weight)
         if self.config.min_snr_gamma:
@@ -156,29 +157,29 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def _taught(
         self,
         teacher: GenDegPipeline,
-        taught: Tensor,
+        is_taught: Tensor,
         inputs: Tensor,
         timesteps: Tensor,
         batch: Batch,
         keeps_text: Tensor,
     ) -> Tensor:
-        """What a teacher predicts for the draws `taught` (a mask); with guidance where the settings say so."""
+        """What a teacher predicts for the draws where `is_taught`; with guidance where the settings say so."""
         config = self.config
-        guided = self._names(batch, self.guided_degradations, inputs.device)
+        guided = self._shows(batch, self.guided_degradations, inputs.device)
         guided &= keeps_text & (timesteps < config.teacher_guidance_below) & (config.teacher_guidance != 1)
-        guided = guided[taught]
-        embeds = self._condition(teacher, batch, keeps_text)[taught]
-        inputs, timesteps = inputs[taught], timesteps[taught]
+        guided = guided[is_taught]
+        embeds = self._condition(teacher, batch, keeps_text)[is_taught]
+        inputs, timesteps = inputs[is_taught], timesteps[is_taught]
         prediction = _predict(teacher, inputs, timesteps, embeds)
-        nothing = teacher.null_embeds().expand(int(guided.sum()), -1, -1)
-        null = _predict(teacher, inputs[guided], timesteps[guided], nothing)
+        null_embeds = teacher.null_embeds().expand(int(guided.sum()), -1, -1)
+        null = _predict(teacher, inputs[guided], timesteps[guided], null_embeds)
         prediction[guided] = null + config.teacher_guidance * (prediction[guided] - null)
         return prediction
 
-    def _names(self, batch: Batch, degradations: Set[Degradation], device: torch.device) -> Tensor:
+    def _shows(self, batch: Batch, degradations: Set[Degradation], device: torch.device) -> Tensor:
         """Which draws show one of the degradations, alone or in a mixture."""
         shows = [not degradations.isdisjoint(name.split("+")) for name in batch["degradation"]]
-        return torch.tensor(shows, device=device).repeat_interleave(self.config.noise_draws)
+        return torch.tensor(shows, dtype=torch.bool, device=device).repeat_interleave(self.config.noise_draws)
 
     @torch.no_grad()
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -243,7 +244,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
 
 
 def _predict(pipeline: GenDegPipeline, inputs: Tensor, timesteps: Tensor, embeds: Tensor) -> Tensor:
-    """What the UNet predicts, of no inputs nothing."""
+    """What the UNet predicts; empty for an empty batch, which some of its layers refuse."""
     if not len(inputs):
         return inputs[:, : pipeline.unet.config.out_channels].float()
     return pipeline.unet(inputs, timesteps, embeds).sample.float()

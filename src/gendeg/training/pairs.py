@@ -91,7 +91,7 @@ class SimulatedPairs:
             takes it for a photo in low light.
         mixture_share: share of pairs with two degradations at once (rain or snow in haze).
         degradations: what to simulate; by default all six. One that stands here twice is drawn twice as often;
-            `"raindrop/drops"` is one of its models alone.
+            `"raindrop/drops"` is one of its models alone, which is not in mixtures.
 
     Raises:
         InputError: no degradation, or one without such a model.
@@ -112,8 +112,8 @@ class SimulatedPairs:
         if not degradations:
             raise InputError(f"Name at least one degradation to simulate: {', '.join(Degradation)}.")
         self.simulations = [parse_simulation(name) for name in degradations]
-        named = {degradation for degradation, _ in self.simulations}
-        self.mixtures = [mixture for mixture in MIXTURES if named.issuperset(mixture)]
+        whole = {degradation for degradation, model in self.simulations if model is None}
+        self.mixtures = [mixture for mixture in MIXTURES if whole.issuperset(mixture)]
         self.broad_share = broad_share
         self.dark_share = dark_share
         self.mixture_share = mixture_share
