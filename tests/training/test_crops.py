@@ -81,7 +81,7 @@ def test_workers_make_the_same_batches(photo_folder: Path) -> None:
 def test_chosen_degradations_alone_are_simulated(photo_folder: Path) -> None:
     source = SimulatedPairs([str(photo_folder)], mixture_share=0.5, degradations=["rain", "fog", "haze"])
     rng = np.random.default_rng(0)
-    drawn = [source._draw_mixture(rng) for _ in range(300)]
+    drawn = [source._draw_simulation(rng)[0] for _ in range(300)]
     assert set(drawn) == {("rain",), ("haze",), ("rain", "haze")}
     assert drawn.count(("haze",)) > 1.4 * drawn.count(("rain",))
 
