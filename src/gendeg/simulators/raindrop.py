@@ -1,4 +1,4 @@
-"""Raindrops on a window or lens: small lenses that show the scene upside down, and water running down."""
+"""Raindrops on a window or lens: lenses that show the scene upside down, soft ones out of focus, water running down."""
 
 import math
 from abc import abstractmethod
@@ -73,7 +73,7 @@ class RefractingDrops(WaterOnGlass):
         }
         dry = torch.full((len(clean), height * width), count, device=clean.device)
         top = self._owners(drops, kind, dry, clean)
-        below = self._owners(drops, kind, top, clean)  # shows where the edge of the topmost drop fades
+        below = self._owners(drops, kind, top, clean)  # shows where the topmost drop fades; a third one seldom would
         optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
         layers = [self._look(clean, drops, layer.view(-1, 1, height, width), optics) for layer in (top, below)]
         return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics

@@ -78,7 +78,7 @@ class TrainingConfig:
     balanced: bool = option(False, "Whether each entry of `data` shows its degradations equally often.")
     degradations: list[str] = option(
         [name.value for name in Degradation],
-        "What is simulated on photos; name one twice to see more, raindrop/drops for one of its models alone.",
+        "What is simulated on photos; name one twice to see more, raindrop/drops for one model, without mixtures.",
     )
     broad_share: float = option(0.25, "Share of simulated severities with mu uniform up to 0.5, beyond the prior.")
     dark_share: float = option(0.0, "Share of photos that are darkened before they are degraded: few are dark.")
