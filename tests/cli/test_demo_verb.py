@@ -49,6 +49,9 @@ def test_demo_asks_for_what_the_photo_can_have(gendeg, tiny_pipeline_folder, tin
     assert requested["snow_strong.png"] < 0.02
     assert requested["motion_blur_strong.png"] < 0.002
     assert requested["low_light_strong.png"] > 0.2
+    told = [line.split(":")[0].strip() for line in result.stdout.splitlines() if "this photo can have" in line]
+    assert {"snow_strong", "motion_blur_strong"} <= set(told)
+    assert "low_light_strong" not in told
 
 
 def test_each_file_is_named_once_it_is_there(

@@ -62,7 +62,9 @@ def demo(
     simulated = list(_simulate(clean, seed))
     sheet = output / "simulated.png"
     _write_figure(draw_contact_sheet(clean, simulated, "physical models", SIMULATED_NOTE, credit), sheet)
-    typer.echo(f"{sheet}: by the physical models of gendeg simulate\n\nDegraded by {model}:")
+    typer.echo(f"{sheet}: by the physical models of gendeg simulate")
+    _tell_limits(simulated)
+    typer.echo(f"\nDegraded by {model}:")
 
     samples = []
     for sample in _degrade(pipe, prepared, simulated, seed):
@@ -115,6 +117,16 @@ def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
     clean.thumbnail(PREVIEW)
     for degradation, strength, mu, sigma in _requests():
         yield _sample(degradation, strength, simulate(clean, degradation, mu, sigma, seed=seed))
+
+
+def _tell_limits(simulated: "Sequence[Sample]") -> None:
+    """Name the severities that the photo cannot have, where mild and strong may look the same."""
+    from gendeg.output import MU_TOLERANCE
+
+    for sample in simulated:
+        wanted, reached = float(sample.requested.mu), float(sample.achieved.mu)
+        if abs(reached - wanted) > MU_TOLERANCE:
+            typer.echo(f"  {sample.name}: this photo can have mu={reached:.3f}, not {wanted:.3f}")
 
 
 def _degrade(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gendeg.degradations import Degradation, parse_mixture
-from gendeg.errors import ImageError, InputError
+from gendeg.errors import ImageError, InputError, count_of
 from gendeg.imaging import unit_range
 from gendeg.severity import check_severity, tensor_severity
 from gendeg.simulators.base import Fields
@@ -151,8 +151,8 @@ def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | 
     names = model.split("+")
     if len(names) != len(parts):
         raise InputError(
-            f"model={model!r} names {len(names)} models, but there are {len(parts)} degradations; give one for each, "
-            "joined by '+' in the same order."
+            f"model={model!r} names {count_of(len(names), 'model')} for {count_of(len(parts), 'degradation')}; give one "
+            "for each, joined by '+' in the same order."
         )
     for degradation, name in zip(parts, names, strict=True):
         find_model(degradation, name)

@@ -84,7 +84,7 @@ class RefractingDrops(WaterOnGlass):
         unit = scale_of(size_of(clean))
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
-            reach = math.ceil(1.2 * 1.35 * max(0.8, radius * unit))
+            reach = math.ceil(1.24 * 1.35 * max(0.8, radius * unit))
             members = {key: value[:, numbers] for key, value in drops.items()}
             pixel, is_covered = _near_pixels(members, reach, size_of(clean))
             claim = numbers[:, None, None].where(is_covered, len(kind)).flatten(1)
@@ -118,7 +118,7 @@ class RefractingDrops(WaterOnGlass):
 
 
 class DefocusedDrops(RefractingDrops):
-    """Drops on the lens or close to it while the camera looks far: large and soft, their view blurred, no rim.
+    """Drops on the lens or close to it while the camera looks far: large and soft, their view blurred, hardly a rim.
 
     So they look in photos of the Raindrop data set (Qian et al., CVPR 2018).
     """
