@@ -5,6 +5,7 @@ import PIL.Image
 import pytest
 
 from gendeg import measure_severity
+from gendeg.cli.demo import usual_severities
 from gendeg.imaging import read_image
 
 
@@ -34,6 +35,8 @@ def test_demo_of_an_own_photo(gendeg, photo_file, tiny_pipeline_folder, tiny_res
         before, after = decibels(degraded, clean), decibels(restored, clean)
         assert (float(row["psnr_before"]), float(row["psnr_after"])) == pytest.approx((before, after), abs=0.01)
         assert f"{before:.2f} dB, restored {after:.2f} dB" in result.output
+    usual = {f"{degradation}_{strength}.png": sigma for degradation, strength, _, sigma in usual_severities()}
+    assert all(float(row["requested_sigma"]) <= usual[row["file_name"]] + 1e-4 for row in table)
     for mild, strong in zip(table[::2], table[1::2], strict=True):
         assert mild["degradation"] == strong["degradation"]
         assert float(mild["requested_mu"]) < float(strong["requested_mu"])

@@ -7,7 +7,7 @@ from gendeg.simulators.base import Simulator
 from gendeg.simulators.color import linear_to_srgb, srgb_to_linear
 from gendeg.simulators.haze import DepthHaze, PatchyHaze
 from gendeg.simulators.low_light import LampLight, Underexposure
-from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject, PathBlur
+from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject, PanningBlur, PathBlur
 from gendeg.simulators.particles import LAYERS, layer_of, splat
 from gendeg.simulators.rain import RainStreaks, VeiledRain
 from gendeg.simulators.raindrop import DefocusedDrops, RefractingDrops, Rivulets
@@ -106,7 +106,7 @@ def test_flakes_are_sparse_and_small():
     assert 0.01 < (snow > 0.3).float().mean() < 0.3
 
 
-@pytest.mark.parametrize("model", [LinearBlur, CameraShake])
+@pytest.mark.parametrize("model", [LinearBlur, CameraShake, PanningBlur])
 def test_motion_blur_keeps_the_mean_light(clean, model):
     blurred = render(model(), clean, 0.6)
     assert srgb_to_linear(blurred).mean().item() == pytest.approx(srgb_to_linear(clean).mean().item(), rel=0.03)
@@ -126,6 +126,16 @@ def test_a_line_blurs_along_itself_only():
     along = (rows * direction[0] + columns * direction[1]) ** 2
     across = (columns * direction[0] - rows * direction[1]) ** 2
     assert (light * along).sum() > 8 * (light * across).sum()
+
+
+def test_a_pan_is_nearly_horizontal_and_a_line_is_not():
+    steepness = {}
+    for model in (PanningBlur, LinearBlur):
+        path = model().path(streams(64))
+        reach = (path[:, -1] - path[:, 0]).abs()
+        steepness[model] = torch.rad2deg(torch.atan2(reach[:, 0], reach[:, 1]))
+    assert 5 < steepness[PanningBlur].max() <= 10.01
+    assert steepness[LinearBlur].max() > 80
 
 
 def test_a_moving_object_leaves_the_rest_sharp(clean):

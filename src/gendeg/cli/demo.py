@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
 PREVIEW = (1024, 1024)  # largest (width, height) at which pictures are simulated, whose severities are asked for
 SIMULATED_NOTE = "Each at two severities, a mild and a strong one of the data sets that restorers are trained on."
-DEGRADED_NOTE = "Each at two severities, those that the physical models reach on this photo (see simulated.png)."
+DEGRADED_NOTE = "Each at two severities that this photo can have, judged by the physical models (see simulated.png)."
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 
@@ -97,7 +97,7 @@ def sample_photo() -> "PIL.Image.Image":
     return PIL.Image.fromarray(load_sample_image("china.jpg"))
 
 
-def _requests() -> "Iterator[tuple[str, str, float, float]]":
+def usual_severities() -> "Iterator[tuple[str, str, float, float]]":
     """Two severities of each degradation: a mild and a strong mu of the published prior, with the usual sigma there."""
     from gendeg import Degradation, SeverityPrior
     from gendeg.severity import MU_RANGE, severity_bins
@@ -115,7 +115,7 @@ def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
 
     clean = clean.copy()
     clean.thumbnail(PREVIEW)
-    for degradation, strength, mu, sigma in _requests():
+    for degradation, strength, mu, sigma in usual_severities():
         yield _sample(degradation, strength, simulate(clean, degradation, mu, sigma, seed=seed))
 
 
@@ -132,14 +132,17 @@ def _tell_limits(simulated: "Sequence[Sample]") -> None:
 def _degrade(
     pipe: "GenDegPipeline", prepared: "list[PreparedImage]", simulated: "Sequence[Sample]", seed: int
 ) -> "Iterator[Sample]":
-    """Ask the generator for what the physical models reached: a bright photo cannot have all the snow of a data set."""
+    """Ask the generator for what the physical models reached: a bright photo cannot have all the snow of a data set.
+
+    Of sigma, it is asked for no more than is usual in the data sets: theirs is that of real snow, a veil with flakes.
+    """
     import torch
 
-    from gendeg.severity import MU_RANGE, SIGMA_RANGE
+    from gendeg.severity import MU_RANGE
 
     for sample in simulated:
         mu = min(float(sample.achieved.mu), MU_RANGE[1])
-        sigma = min(float(sample.achieved.sigma), SIGMA_RANGE[1])  # black text on white, in low light, has more
+        sigma = min(float(sample.achieved.sigma), float(sample.requested.sigma))
         out = pipe(prepared, sample.degradation, mu, sigma, generator=torch.Generator().manual_seed(seed))
         yield _sample(sample.degradation, sample.strength, out)
 

@@ -151,8 +151,8 @@ def _model_names(parts: Sequence[Degradation], model: str | None) -> list[str | 
     names = model.split("+")
     if len(names) != len(parts):
         raise InputError(
-            f"model={model!r} names {count_of(len(names), 'model')} for {count_of(len(parts), 'degradation')}; give one "
-            "for each, joined by '+' in the same order."
+            f"model={model!r} names {count_of(len(names), 'model')} for {count_of(len(parts), 'degradation')}; give "
+            "one for each, joined by '+' in the same order."
         )
     for degradation, name in zip(parts, names, strict=True):
         find_model(degradation, name)

@@ -74,13 +74,23 @@ class PathBlur(Simulator):
 
 
 class LinearBlur(PathBlur):
-    """A straight or slightly bent path at constant speed: panning, a passing scene."""
+    """A straight or slightly bent path at constant speed, in any direction."""
 
     name: ClassVar[str] = "linear"
 
     def path(self, streams: RandomStreams) -> Tensor:
         """A parabola of small curvature in any direction."""
         return _bent_line(streams, bend=0.25)
+
+
+class PanningBlur(PathBlur):
+    """The camera pans, or looks out of a vehicle: a straight path, nearly horizontal."""
+
+    name: ClassVar[str] = "pan"
+
+    def path(self, streams: RandomStreams) -> Tensor:
+        """A nearly straight line, at most 10 degrees off the horizontal one."""
+        return _bent_line(streams, bend=0.1, steepest=math.radians(10))
 
 
 class CameraShake(PathBlur):
@@ -115,8 +125,8 @@ class MovingObject(PathBlur):
         return torch.cat([light * opacity, opacity], 1)
 
 
-def _bent_line(streams: RandomStreams, bend: float) -> Tensor:
-    direction, curvature = streams.uniform(high=2 * math.pi), streams.uniform(low=-bend, high=bend)
+def _bent_line(streams: RandomStreams, bend: float, steepest: float = math.pi) -> Tensor:
+    direction, curvature = streams.uniform(low=-steepest, high=steepest), streams.uniform(low=-bend, high=bend)
     time = torch.linspace(-1, 1, MOMENTS, device=streams.device)
     heading = torch.stack([direction.sin(), direction.cos()], 1)[:, None]
     normal = torch.stack([direction.cos(), -direction.sin()], 1)[:, None]

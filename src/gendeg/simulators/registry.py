@@ -5,7 +5,7 @@ from gendeg.errors import InputError
 from gendeg.simulators.base import Simulator
 from gendeg.simulators.haze import DepthHaze, PatchyHaze
 from gendeg.simulators.low_light import LampLight, Underexposure
-from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject
+from gendeg.simulators.motion_blur import CameraShake, LinearBlur, MovingObject, PanningBlur
 from gendeg.simulators.rain import RainStreaks, VeiledRain
 from gendeg.simulators.raindrop import DefocusedDrops, RefractingDrops, Rivulets
 from gendeg.simulators.snow import SnowFlakes, VeiledSnow
@@ -14,7 +14,7 @@ _MODELS: dict[Degradation, tuple[type[Simulator], ...]] = {
     Degradation.HAZE: (DepthHaze, PatchyHaze),
     Degradation.RAIN: (RainStreaks, VeiledRain),
     Degradation.SNOW: (SnowFlakes, VeiledSnow),
-    Degradation.MOTION_BLUR: (LinearBlur, CameraShake, MovingObject),
+    Degradation.MOTION_BLUR: (LinearBlur, CameraShake, MovingObject, PanningBlur),
     Degradation.LOW_LIGHT: (Underexposure, LampLight),
     Degradation.RAINDROP: (RefractingDrops, Rivulets, DefocusedDrops),
 }
