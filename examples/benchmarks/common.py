@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from gendeg import Degradation, GenDegOutput, GenDegPipeline, SeverityPrior, checkpoint, simulate
 from gendeg.data.photos import list_photos
+from gendeg.degradations import parse_mixture
 from gendeg.imaging import read_image, resize, to_tensor
 
 THREADS = 2  # the numbers of the model card are measured on two cores
@@ -31,13 +32,13 @@ class Sample:
 
     Attributes:
         photo: index into the photos.
-        degradation: what to add.
+        degradation: what to add, e.g. `"haze"` or `"rain+haze"`.
         mu, sigma: requested severity.
         seed: of the noise, so that a sample is the same in every batch.
     """
 
     photo: int
-    degradation: Degradation
+    degradation: str
     mu: float
     sigma: float
     seed: int
@@ -66,11 +67,16 @@ def centre_square(photo: Tensor, size: int) -> Tensor:
     return photo[:, top : top + size, left : left + size]
 
 
-def draw_samples(count: int, photo_count: int, seed: int) -> list[Sample]:
-    """Requests from the published prior, equally many for each degradation, over the photos in turn."""
+def draw_samples(
+    count: int, photo_count: int, seed: int, degradations: Sequence[str] = tuple(Degradation)
+) -> list[Sample]:
+    """Requests from the published prior, equally many for each degradation, over the photos in turn.
+
+    A mixture gets the severities of its leading degradation.
+    """
     prior = SeverityPrior.published()
-    degradations = list(Degradation)
-    severities = {d: prior.sample(d, -(-count // len(degradations)), seed=seed + i) for i, d in enumerate(degradations)}
+    each = -(-count // len(degradations))
+    severities = {d: prior.sample(parse_mixture(d)[0], each, seed=seed + i) for i, d in enumerate(degradations)}
     samples = []
     for k in range(count):
         degradation = degradations[k % len(degradations)]

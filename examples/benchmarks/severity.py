@@ -68,7 +68,10 @@ def main(
     photos: Photos,
     output: Annotated[Path, typer.Option(help="JSON file to write; the figure is written beside it.")],
     model: Model = None,
-    count: Annotated[int, typer.Option(help="Number of samples, shared by the six degradations.")] = 240,
+    degradation: Annotated[
+        list[str] | None, typer.Option(help="Also a mixture such as rain+haze; may be repeated. [default: all six]")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Number of samples, shared by the degradations.")] = 240,
     batch_size: Annotated[int, typer.Option(help="Images generated together.")] = 8,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; by default the checkpoint's.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="By default the checkpoint's.")] = None,
@@ -87,8 +90,9 @@ def main(
         else image_guidance_scale,
         "alignment": alignment,
     }
-    measured: dict[str, list[tuple[float, ...]]] = {degradation.value: [] for degradation in Degradation}
-    samples = draw_samples(count, len(pictures), seed)
+    degradations = degradation or list(Degradation)
+    measured: dict[str, list[tuple[float, ...]]] = {str(name): [] for name in degradations}
+    samples = draw_samples(count, len(pictures), seed, degradations)
     for sample, image, target in generate(pipe, pictures, samples, batch_size, **settings):
         calibrated, _ = calibrate(target, image, sample.mu)  # what calibrate=True does, without generating twice
         row = (sample.mu, sample.sigma, *measure(target, image), measure(target, calibrated)[0])

@@ -125,6 +125,9 @@ def test_samples_share_the_degradations_and_the_photos():
     assert {sample.photo for sample in samples} == set(range(7))
     assert len({sample.seed for sample in samples}) == 30
     assert samples == draw_samples(count=30, photo_count=7, seed=3)
+    mixed = draw_samples(4, 7, 3, ["rain+haze", "snow"])
+    assert [sample.degradation for sample in mixed] == ["rain+haze", "snow"] * 2
+    assert mixed[0].mu == draw_samples(1, 7, 3, ["rain"])[0].mu
 
 
 def test_centre_square_cuts_the_middle():
