@@ -34,3 +34,18 @@ def test_other_degradations_may_brighten(mixture: tuple[Degradation, ...]) -> No
 def test_a_black_photo_has_nothing_to_lose() -> None:
     severity = attainable_severity(Request((Degradation.LOW_LIGHT,), "", Severity(0.2, 0.1)), torch.zeros(3, 16, 16))
     assert severity == Severity(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "asked"), [(0.02, 0.02), (0.2, 0.05 * 1.5 * float(DARK.std(correction=0) / DARK.mean()))]
+)
+def test_a_relative_change_is_asked_for_no_sigma_that_an_exposure_has_not(sigma: float, asked: float) -> None:
+    request = Request((Degradation.LOW_LIGHT,), "", Severity(0.05, sigma))
+    severity = attainable_severity(request, DARK, is_relative=True)
+    assert severity.mu == 0.05
+    assert severity.sigma == pytest.approx(asked)
+
+
+def test_snow_may_have_any_sigma() -> None:
+    request = Request((Degradation.SNOW,), "", Severity(0.05, 0.2))
+    assert attainable_severity(request, DARK, is_relative=True) == request.severity

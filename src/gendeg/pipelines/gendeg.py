@@ -254,7 +254,11 @@ class GenDegPipeline(DiffusionPipeline):
         noise = None if latents is None else check_latents(latents, [photo.latents.shape for photo in photos])
         requests = build_requests(count, degradation, mu, sigma, prompt, prior, generator)
         severities = [request.severity for request in requests]
-        asked = [attainable_severity(request, photo.working) for request, photo in zip(requests, photos, strict=True)]
+        is_relative = self.config.change_scale is not None
+        asked = [
+            attainable_severity(request, photo.working, is_relative=is_relative)
+            for request, photo in zip(requests, photos, strict=True)
+        ]
         rules = [
             choose_alignment(alignment, self.config.alignment, request.mixture, self.scm is not None)
             for request in requests

@@ -17,6 +17,7 @@ from gendeg.severity import Severity, check_severity
 Generator = torch.Generator | list[torch.Generator] | None
 
 DARKEST = 0.9  # share of its light that a photo can lose and still show something
+UNEVEN = 1.5  # sigma / mu of low light, at most, relative to the photo's own: few simulated exposures have more
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def build_requests(
     return requests
 
 
-def attainable_severity(request: Request, clean: Tensor) -> Severity:
+def attainable_severity(request: Request, clean: Tensor, *, is_relative: bool = False) -> Severity:
     """What the generator is asked for: the request or, where a photo cannot lose so much light, what it can lose.
 
     The degradation map of low light is at most the photo itself. Asked for more, a generator that was trained on such
@@ -69,12 +70,17 @@ def attainable_severity(request: Request, clean: Tensor) -> Severity:
     Args:
         request: what the image shall become.
         clean: the photo, (3, H, W) in [0, 1].
+        is_relative: whether the change is diffused relative to the severity (`change_scale`). Then a sigma that no
+            exposure of the photo has makes the whole change too strong, so it is limited too, whatever mu.
     """
     mu, sigma = float(request.severity.mu), float(request.severity.sigma)
-    limit = DARKEST * clean.mean().item()
-    if request.mixture[0] != Degradation.LOW_LIGHT or mu <= limit:
+    mean, deviation = clean.mean().item(), clean.std(correction=0).item()
+    is_too_dark = mu > DARKEST * mean
+    if request.mixture[0] != Degradation.LOW_LIGHT or not (is_too_dark or is_relative):
         return request.severity
-    return Severity(limit, min(sigma, DARKEST * clean.std(correction=0).item()))
+    if is_too_dark:
+        return Severity(DARKEST * mean, min(sigma, DARKEST * deviation))
+    return Severity(mu, min(sigma, UNEVEN * mu * deviation / mean))
 
 
 def check_generators(generator: Any, count: int) -> list[torch.Generator | None]:
