@@ -43,7 +43,7 @@ def simulated_cases(photos: list[Tensor], count: int, seed: int) -> Iterator[Cas
     """Photos in turn, degraded as the published prior demands."""
     for sample in draw_samples(count, len(photos), seed):
         clean = photos[sample.photo]
-        yield sample.degradation.value, simulate_sample(clean, sample), clean
+        yield str(sample.degradation), simulate_sample(clean, sample), clean
 
 
 def pair_cases(folder: Path) -> Iterator[Case]:

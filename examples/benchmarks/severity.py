@@ -2,7 +2,8 @@
 
 python examples/benchmarks/severity.py --photos path/to/photos --output runs/benchmarks/severity.json
 
-Requests come from the published prior. Those that a photo cannot meet (a dark photo has little light to lose) are kept.
+Requests come from the published prior, of a mixture from that of its first part. Those that a photo cannot meet (a dark
+photo has little light to lose) are kept.
 Severity is measured on 8-bit images at 256 x 256, first as generated and then with calibration.
 """
 
@@ -46,7 +47,7 @@ def summarize(rows: Rows) -> dict[str, float]:
 def draw_figure(by_degradation: dict[str, Rows]) -> Figure:
     """Requested against achieved mu (above) and sigma (below), one column per degradation."""
     figure = Figure(figsize=(15, 5.4), layout="constrained")
-    axes = figure.subplots(2, len(by_degradation), sharex="row", sharey="row")
+    axes = figure.subplots(2, len(by_degradation), sharex="row", sharey="row", squeeze=False)
     for row, (name, top) in enumerate((("mu", MU_RANGE[1]), ("sigma", SIGMA_RANGE[1]))):
         limit = min(
             top, 1.05 * max(max(rows[name].max(), rows[f"requested_{name}"].max()) for rows in by_degradation.values())
@@ -69,7 +70,8 @@ def main(
     output: Annotated[Path, typer.Option(help="JSON file to write; the figure is written beside it.")],
     model: Model = None,
     degradation: Annotated[
-        list[str] | None, typer.Option(help="Also a mixture such as rain+haze; may be repeated. [default: all six]")
+        list[str] | None,
+        typer.Option(help="What to measure, e.g. haze or rain+haze; may be repeated. [default: all six]"),
     ] = None,
     count: Annotated[int, typer.Option(help="Number of samples, shared by the degradations.")] = 240,
     batch_size: Annotated[int, typer.Option(help="Images generated together.")] = 8,

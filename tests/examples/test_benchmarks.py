@@ -33,6 +33,12 @@ def test_severity(model_folder, photo_folder, output):
     assert output.with_suffix(".png").is_file()
 
 
+def test_severity_of_one_mixture(model_folder, photo_folder, output):
+    severity.main(photo_folder, output, model=model_folder, degradation=["rain+haze"], count=3, batch_size=3)
+    assert set(json.loads(output.read_text())["summary"]) == {"rain+haze", "overall"}
+    assert output.with_suffix(".png").is_file()
+
+
 def test_summary_of_perfect_and_of_biased_results():
     mu, sigma = np.array([0.1, 0.2, 0.3]), np.array([0.05, 0.1, 0.08])
     rows = {"requested_mu": mu, "requested_sigma": sigma, "mu": mu + 0.02, "sigma": sigma, "calibrated_mu": mu}

@@ -32,6 +32,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 import gendeg
 from gendeg import Degradation, GenDegPipeline
 from gendeg.errors import CheckpointError, ImageError, InputError, SeverityError, UnknownDegradationError
+from gendeg.pipelines.requests import MOST_UNEVEN
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -184,6 +185,16 @@ def test_low_light_of_a_dark_photo_asks_for_what_it_can_lose(tiny_pipeline, phot
     assert [float(one.mu) for one in seen] == pytest.approx([0.9 * dark.mean().item(), 0.4], abs=1e-3)
     assert output.requested.mu.tolist() == pytest.approx([0.4, 0.4])
     assert not output.reached()[0]
+
+
+@pytest.mark.parametrize("change_scale", [None, 0.35])
+def test_a_relative_change_has_no_more_sigma_than_an_exposure(tiny_pipeline, photo_tensor, change_scale):
+    tiny_pipeline.register_to_config(change_scale=change_scale)
+    most = MOST_UNEVEN * 0.05 * photo_tensor.std(correction=0).item() / photo_tensor.mean().item()
+    sigmas = [0.2, most]
+    generators = [seeded(0) for _ in sigmas]
+    images = tiny_pipeline(photo_tensor, "low light", 0.05, sigmas, generator=generators, output_type="pt").images
+    assert torch.equal(images[0], images[1]) == (change_scale is not None)
 
 
 def test_left_out_severity_is_drawn_from_the_prior(tiny_pipeline, photo):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gendeg.degradations import Degradation
-from gendeg.pipelines.requests import Request, attainable_severity
+from gendeg.pipelines.requests import MOST_UNEVEN, Request, attainable_severity
 from gendeg.severity import Severity, measure_severity
 
 DARK = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0)) * 0.2
@@ -31,13 +31,25 @@ def test_other_degradations_may_brighten(mixture: tuple[Degradation, ...]) -> No
     assert attainable_severity(Request(mixture, "", Severity(0.4, 0.2)), DARK) == Severity(0.4, 0.2)
 
 
-def test_a_black_photo_has_nothing_to_lose() -> None:
-    severity = attainable_severity(Request((Degradation.LOW_LIGHT,), "", Severity(0.2, 0.1)), torch.zeros(3, 16, 16))
-    assert severity == Severity(0, 0)
+@pytest.mark.parametrize("mu", [0.0, 0.2])
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_a_black_photo_has_nothing_to_lose(mu: float, is_relative: bool) -> None:
+    request, black = Request((Degradation.LOW_LIGHT,), "", Severity(mu, 0.0)), torch.zeros(3, 16, 16)
+    assert attainable_severity(request, black, is_relative=is_relative) == Severity(0, 0)
+
+
+def test_a_little_more_low_light_is_never_asked_for_with_less_sigma() -> None:
+    severities = [Severity(float(mu), 0.3) for mu in torch.linspace(0.01, 0.2, 50)]
+    asked = [
+        attainable_severity(Request((Degradation.LOW_LIGHT,), "", severity), DARK, is_relative=True).sigma
+        for severity in severities
+    ]
+    assert asked == sorted(asked)
+    assert asked[-1] == pytest.approx(0.9 * float(DARK.std(correction=0)))
 
 
 @pytest.mark.parametrize(
-    ("sigma", "asked"), [(0.02, 0.02), (0.2, 0.05 * 1.5 * float(DARK.std(correction=0) / DARK.mean()))]
+    ("sigma", "asked"), [(0.02, 0.02), (0.2, 0.05 * MOST_UNEVEN * float(DARK.std(correction=0) / DARK.mean()))]
 )
 def test_a_relative_change_is_asked_for_no_sigma_that_an_exposure_has_not(sigma: float, asked: float) -> None:
     request = Request((Degradation.LOW_LIGHT,), "", Severity(0.05, sigma))

@@ -43,10 +43,10 @@ def demo(
         gendeg demo
         gendeg demo my-photo.jpg -o my-demo/
 
-    Writes `simulated.png`, what the physical models of `gendeg simulate` make of the photo; twelve pictures of the
-    severities that they reached; `contact_sheet.png`, all of these; the restored ones; `restored.png`, each degraded
-    one beside the restored one and the target; and `severities.csv` with requested and achieved severities and the PSNR
-    before and after. Each is named as soon as it is there.
+    Writes `simulated.png`, what the physical models of `gendeg simulate` make of the photo; twelve pictures with the mu
+    that they reached, and the usual sigma or less; `contact_sheet.png`, all of these; the restored ones;
+    `restored.png`, each degraded one beside the restored one and the target; and `severities.csv` with requested and
+    achieved severities and the PSNR before and after. Each is named as soon as it is there.
     """
     from gendeg.cli.contact_sheet import draw_contact_sheet, draw_restored_sheet
     from gendeg.imaging import read_image, write_image
@@ -120,13 +120,13 @@ def _simulate(clean: "PIL.Image.Image", seed: int) -> "Iterator[Sample]":
 
 
 def _tell_limits(simulated: "Sequence[Sample]") -> None:
-    """Name the severities that the photo cannot have, where mild and strong may look the same."""
+    """Name the severities that the physical models miss on this photo: mild and strong may look the same then."""
     from gendeg.output import MU_TOLERANCE
 
     for sample in simulated:
         wanted, reached = float(sample.requested.mu), float(sample.achieved.mu)
         if abs(reached - wanted) > MU_TOLERANCE:
-            typer.echo(f"  {sample.name}: this photo can have mu={reached:.3f}, not {wanted:.3f}")
+            typer.echo(f"  {sample.name}: mu={reached:.3f} is reached on this photo, not {wanted:.3f}")
 
 
 def _degrade(
@@ -134,7 +134,7 @@ def _degrade(
 ) -> "Iterator[Sample]":
     """Ask the generator for what the physical models reached: a bright photo cannot have all the snow of a data set.
 
-    Of sigma, it is asked for no more than is usual in the data sets: theirs is that of real snow, a veil with flakes.
+    Of sigma, it is asked for no more than is usual in the data sets, whose snow is a veil with flakes in it.
     """
     import torch
 

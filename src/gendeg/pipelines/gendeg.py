@@ -205,7 +205,8 @@ class GenDegPipeline(DiffusionPipeline):
             degradation: name or alias, or a mixture such as `"rain+haze"`, whose first part leads.
             mu: mean of the degradation map, in [0, 0.7]; None draws it from the prior. A photo too dark to lose so much
                 light gets the strongest low light that it can have, alone or leading a mixture.
-            sigma: its standard deviation, in [0, 0.4]; None draws it from the prior given mu.
+            sigma: its standard deviation, in [0, 0.4]; None draws it from the prior given mu. With `change_scale` low
+                light, alone or leading a mixture, gets at most what a rather uneven exposure of the photo has.
             prompt: description of the scene, to which the degradation's phrase is appended. One that already ends in
                 such a phrase is used as given; None means the phrase alone.
             alignment: `"auto"` (the checkpoint's default), `"transfer"`, `"paper"`, `"scm"`, `"target"` or `"none"`;

@@ -17,7 +17,7 @@ from gendeg.severity import Severity, check_severity
 Generator = torch.Generator | list[torch.Generator] | None
 
 DARKEST = 0.9  # share of its light that a photo can lose and still show something
-UNEVEN = 1.5  # sigma / mu of low light, at most, relative to the photo's own: few simulated exposures have more
+MOST_UNEVEN = 1.5  # sigma / mu of low light relative to the photo's own; few simulated exposures have more
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def build_requests(
 
 
 def attainable_severity(request: Request, clean: Tensor, *, is_relative: bool = False) -> Severity:
-    """What the generator is asked for: the request or, where a photo cannot lose so much light, what it can lose.
+    """What the generator is asked for: the request or, where a photo cannot have so much low light, what it can have.
 
     The degradation map of low light is at most the photo itself. Asked for more, a generator that was trained on such
     pairs can do nothing but brighten. In a mixture the leading degradation decides: it is the one whose severity is
@@ -70,17 +70,17 @@ def attainable_severity(request: Request, clean: Tensor, *, is_relative: bool = 
     Args:
         request: what the image shall become.
         clean: the photo, (3, H, W) in [0, 1].
-        is_relative: whether the change is diffused relative to the severity (`change_scale`). Then a sigma that no
-            exposure of the photo has makes the whole change too strong, so it is limited too, whatever mu.
+        is_relative: whether the change is diffused relative to the severity (`change_scale`). Then a sigma that hardly
+            an exposure of the photo has makes the whole change too strong, so it is limited whatever mu is.
     """
     mu, sigma = float(request.severity.mu), float(request.severity.sigma)
     mean, deviation = clean.mean().item(), clean.std(correction=0).item()
-    is_too_dark = mu > DARKEST * mean
-    if request.mixture[0] != Degradation.LOW_LIGHT or not (is_too_dark or is_relative):
+    is_possible = mu <= DARKEST * mean
+    if request.mixture[0] != Degradation.LOW_LIGHT or (is_possible and not is_relative):
         return request.severity
-    if is_too_dark:
-        return Severity(DARKEST * mean, min(sigma, DARKEST * deviation))
-    return Severity(mu, min(sigma, UNEVEN * mu * deviation / mean))
+    lost = min(mu / mean, DARKEST) if mean else 0.0  # share of the light
+    most = min(MOST_UNEVEN * lost, DARKEST) * deviation
+    return Severity(mu if is_possible else DARKEST * mean, min(sigma, most))
 
 
 def check_generators(generator: Any, count: int) -> list[torch.Generator | None]:

@@ -84,12 +84,12 @@ class LinearBlur(PathBlur):
 
 
 class PanningBlur(PathBlur):
-    """The camera pans, or looks out of a vehicle: a straight path, nearly horizontal."""
+    """The camera pans, or looks out of a vehicle: a nearly straight and horizontal path."""
 
     name: ClassVar[str] = "pan"
 
     def path(self, streams: RandomStreams) -> Tensor:
-        """A nearly straight line, at most 10 degrees off the horizontal one."""
+        """A nearly straight line, whose ends are at most 10 degrees off the horizontal one."""
         return _bent_line(streams, bend=0.1, steepest=math.radians(10))
 
 

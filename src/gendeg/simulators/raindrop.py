@@ -84,6 +84,7 @@ class RefractingDrops(WaterOnGlass):
         unit = scale_of(size_of(clean))
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
+            # ripples add up to .23 of a radius, elongation .35
             reach = math.ceil(1.24 * 1.35 * max(0.8, radius * unit))
             members = {key: value[:, numbers] for key, value in drops.items()}
             pixel, is_covered = _near_pixels(members, reach, size_of(clean))
