@@ -33,12 +33,18 @@ a beach with waves, sand, rocks and a small ship on the ocean at sunset
 """.strip().splitlines()
 
 
-def create_tokenizer() -> CLIPTokenizer:
-    """A CLIP tokenizer with a small vocabulary of its own."""
+def list_phrases() -> list[str]:
+    """The phrase of each degradation and of each mixture of two."""
     mixtures = [(a,) for a in Degradation] + [(a, b) for a in Degradation for b in Degradation if a != b]
-    corpus = SCENES + [degradation_phrase(mixture) for mixture in mixtures]
+    return [degradation_phrase(mixture) for mixture in mixtures]
+
+
+def create_tokenizer() -> CLIPTokenizer:
+    """A CLIP tokenizer with a small vocabulary of its own; too long a text loses its beginning, not its phrase."""
+    corpus = SCENES + list_phrases()
     tokenizer = CLIPTokenizer().train_new_from_iterator(corpus, vocab_size=VOCABULARY, show_progress=False)
     tokenizer.model_max_length = TEXT_LENGTH
+    tokenizer.truncation_side = "left"
     return tokenizer
 
 

@@ -1,6 +1,6 @@
 r"""Put a trained pipeline or restorer into the package, in half precision (a pipeline's small text encoder in full).
 
-python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/scm \
+python examples/package_checkpoint.py --pipeline runs/gendeg-tiny/captions \
     --output src/gendeg/resources/checkpoints/gendeg-tiny
 python examples/package_checkpoint.py --restorer runs/nafnet-tiny \
     --output src/gendeg/resources/checkpoints/nafnet-tiny

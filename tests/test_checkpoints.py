@@ -55,3 +55,16 @@ def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.eye(3).to_sparse()}, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match=r"holds sparse tensors \(weight\)"):
         read_state_dict(tmp_path / "net.pth")
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers
+def test_the_packaged_generator_reads_the_phrase_whatever_stands_before_it(photo_tensor: torch.Tensor) -> None:
+    """Unknown words were once taken for another degradation: low light came out brighter than the photo."""
+    pipe = gendeg.GenDegPipeline.from_pretrained(checkpoint("gendeg-tiny"))
+    long = "there is a large airplane that is parked on the runway at the airport with people walking around it " * 3
+    prompts = [None, "a Chinese palace under a blue sky", "an orange dahlia", long]
+    generators = [torch.Generator().manual_seed(0) for _ in prompts]
+    images = pipe(photo_tensor, "low_light", 0.1, 0.05, prompts, generator=generators, output_type="pt").images
+    for image in images:
+        assert (image - photo_tensor).mean() < -0.07
+        assert (image - images[0]).abs().mean() < 0.02

@@ -89,3 +89,29 @@ def test_a_larger_generator_computes_the_same(tmp_path: Path) -> None:
     assert all(layer.weight.grad.abs().sum() > 0 for layer in new)
     with pytest.raises(typer.BadParameter, match="already"):
         grow(large)
+
+
+def test_a_described_phrase_learns_the_embedding_of_the_phrase_alone(
+    tiny_pipeline: GenDegPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    main = runpy.run_path(str(EXAMPLES / "teach_captions.py"))["main"]
+    tiny_pipeline.save_pretrained(tmp_path / "before")
+    main(tmp_path / "before", tmp_path / "after", steps=12, batch_size=4, learning_rate=1e-3, seed=0)
+    before, after = (line.split(" phrases ")[1] for line in capsys.readouterr().out.splitlines() if "described" in line)
+    assert float(after.split(",")[0]) < float(before.split(",")[0])
+    taught = GenDegPipeline.from_pretrained(tmp_path / "after")
+    assert taught.tokenizer.truncation_side == "left"
+    for name, weight in taught.unet.state_dict().items():
+        assert torch.equal(weight, tiny_pipeline.unet.state_dict()[name])
+
+
+def test_the_phrase_is_found_behind_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words 5 and 6, with an unknown character in between, stand before the phrase 2, 3."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    targets_of = runpy.run_path(str(EXAMPLES / "teach_captions.py"))["embedding_targets"]
+    end = 1
+    alone = torch.tensor([[0, 2, 3, end, end, end, end, end]])
+    described = torch.tensor([[0, 5, end, 6, 2, 3, end, end]])
+    embeds = torch.arange(8.0)[None, :, None]
+    assert targets_of(described, alone, embeds, end).flatten().tolist() == [0, 1, 2, 3, 1, 2, 6, 7]
