@@ -4,10 +4,12 @@ python examples/teach_captions.py --pipeline runs/gendeg-tiny/scm --output runs/
 
 A small text encoder that was trained with few plain descriptions takes unknown words for another degradation: low light
 of "a Chinese palace under a blue sky" came out brighter than the photo. Here the embedding of "<words>, in hazy
-conditions" learns to be that of "in hazy conditions", which itself shall stay as it is, at every position but those of
-the words. Nothing else is trained, and no photos are needed: some minutes on two cores.
+conditions" learns to be that of "in hazy conditions": at the phrase and behind it the phrase's own; at the words, which
+cannot know the phrase behind them, the mean over the phrases. Phrases alone, and the empty prompt, shall stay as they
+are. Nothing else is trained, and no photos are needed: some minutes on two cores.
 
-A description that is too long for the tokenizer loses its beginning from now on, not the phrase at its end.
+A long description loses its beginning from now on, not the phrase at its end: the tokenizer keeps the last tokens, and
+fewer than the UNet reads, which would take a text without an end for anything.
 """
 
 import copy
@@ -39,7 +41,8 @@ HELD_OUT = (  # descriptions as captioners and people write them, to measure on
     "below on a foggy autumn morning while a shepherd with his dog leads a large flock of sheep along the river bank",
 )
 KNOWN_WORDS = sorted({word for scene in SCENES for word in scene.replace(",", "").split()})
-MOST_WORDS = 50  # too many for the tokenizer
+MOST_WORDS = 50  # with the phrase more tokens than are kept, so that cut texts are learnt, too
+MOST_TOKENS = 48
 
 
 def draw_description(rng: random.Random) -> str:
@@ -53,14 +56,16 @@ def draw_description(rng: random.Random) -> str:
 
 
 def tokenize(tokenizer: object, texts: Sequence[str], length: int) -> Tensor:
-    """Token numbers (B, length); the end-of-text token fills up."""
-    return tokenizer(
-        list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
-    ).input_ids
+    """Token numbers (B, length), of a text as many as the tokenizer keeps; the end-of-text token fills up."""
+    longest = tokenizer.model_max_length
+    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
+    return F.pad(tokens.input_ids, (0, length - longest), value=tokenizer.pad_token_id)
 
 
 def embedding_targets(described: Tensor, alone: Tensor, embeds: Tensor, end: int) -> Tensor:
     """What the embeddings of described phrases shall be (B, L, D): those of the phrases alone.
+
+    Words get what stands at their positions in the phrase alone; the encoder is causal, so it learns the mean of that.
 
     Args:
         described: tokens of "<words>, <phrase>" (B, L).
@@ -82,7 +87,7 @@ def teach(pipe: GenDegPipeline, steps: int, batch_size: int, learning_rate: floa
     phrases, rng = list_phrases(), random.Random(seed)
     student, teacher = pipe.text_encoder.train(), copy.deepcopy(pipe.text_encoder).eval().requires_grad_(False)
 
-    def loss_of(descriptions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def loss_of(descriptions: Sequence[str], rng: random.Random) -> tuple[Tensor, Tensor]:
         chosen = [rng.choice(phrases) for _ in descriptions]
         described = tokenize(pipe.tokenizer, [f"{d}, {p}" for d, p in zip(descriptions, chosen, strict=True)], length)
         alone = tokenize(pipe.tokenizer, chosen, length)
@@ -96,14 +101,14 @@ def teach(pipe: GenDegPipeline, steps: int, batch_size: int, learning_rate: floa
 
     def report(when: str) -> None:
         with torch.no_grad():
-            moved, changed = loss_of(HELD_OUT * 8)
+            moved, changed = loss_of(HELD_OUT * 8, random.Random(seed))
         print(f"{when}: squared difference of described phrases {moved:.4f}, of phrases alone {changed:.5f}")
 
     report("before")
     optimizer = torch.optim.AdamW(student.parameters(), lr=learning_rate, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in trange(steps, desc="teaching"):
-        moved, changed = loss_of([draw_description(rng) for _ in range(batch_size)])
+        moved, changed = loss_of([draw_description(rng) for _ in range(batch_size)], rng)
         optimizer.zero_grad()
         (moved + 10 * changed).backward()
         optimizer.step()
@@ -123,6 +128,7 @@ def main(
     """Load, teach, save."""
     pipe = GenDegPipeline.from_pretrained(pipeline)
     pipe.tokenizer.truncation_side = "left"
+    pipe.tokenizer.model_max_length = min(MOST_TOKENS, pipe.tokenizer.model_max_length)
     teach(pipe, steps, batch_size, learning_rate, seed)
     pipe.save_pretrained(output)
 

@@ -68,3 +68,8 @@ def test_the_packaged_generator_reads_the_phrase_whatever_stands_before_it(photo
     for image in images:
         assert (image - photo_tensor).mean() < -0.07
         assert (image - images[0]).abs().mean() < 0.02
+    for degradation in gendeg.Degradation:
+        generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+        request = (photo_tensor, degradation, 0.05, 0.06, [None, "an orange dahlia"])
+        alone, described = pipe(*request, generator=generators, output_type="pt").images
+        assert (described - alone).abs().mean() < 0.02

@@ -1,5 +1,6 @@
 """The scripts in `examples/`, run in this process."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -98,12 +99,16 @@ def test_a_described_phrase_learns_the_embedding_of_the_phrase_alone(
     main = runpy.run_path(str(EXAMPLES / "teach_captions.py"))["main"]
     tiny_pipeline.save_pretrained(tmp_path / "before")
     main(tmp_path / "before", tmp_path / "after", steps=12, batch_size=4, learning_rate=1e-3, seed=0)
-    before, after = (line.split(" phrases ")[1] for line in capsys.readouterr().out.splitlines() if "described" in line)
-    assert float(after.split(",")[0]) < float(before.split(",")[0])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "described" in line]
+    (far, nothing), (nearer, little) = ([float(number) for number in re.findall(r"\d+\.\d+", line)] for line in lines)
+    assert nearer < far
+    assert nothing == 0
+    assert little < 0.1 * far
     taught = GenDegPipeline.from_pretrained(tmp_path / "after")
     assert taught.tokenizer.truncation_side == "left"
-    for name, weight in taught.unet.state_dict().items():
-        assert torch.equal(weight, tiny_pipeline.unet.state_dict()[name])
+    for part in ("unet", "vae", "conditioner"):
+        for name, weight in getattr(taught, part).state_dict().items():
+            assert torch.equal(weight, getattr(tiny_pipeline, part).state_dict()[name])
 
 
 def test_the_phrase_is_found_behind_the_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -566,3 +566,13 @@ def test_nan_of_the_networks_is_not_written_as_a_picture(tiny_pipeline, photo):
 def test_guidance_that_is_not_a_number_is_refused(tiny_pipeline, photo, scale):
     with pytest.raises(InputError, match="finite"):
         tiny_pipeline(photo, "rain", 0.1, 0.05, **{scale: float("nan")})
+
+
+def test_a_tokenizer_may_keep_less_than_the_unet_reads(tiny_pipeline):
+    prompts = ["a, in hazy conditions", "a b c d e f g h, in hazy conditions"]
+    whole = tiny_pipeline.encode_prompt(prompts)
+    tiny_pipeline.tokenizer.model_max_length = 8
+    kept = tiny_pipeline.encode_prompt(prompts)
+    assert kept.shape == whole.shape
+    assert torch.equal(kept[0], whole[0])
+    assert not torch.equal(kept[1], whole[1])

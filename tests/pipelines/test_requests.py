@@ -31,10 +31,10 @@ def test_other_degradations_may_brighten(mixture: tuple[Degradation, ...]) -> No
     assert attainable_severity(Request(mixture, "", Severity(0.4, 0.2)), DARK) == Severity(0.4, 0.2)
 
 
-@pytest.mark.parametrize("mu", [0.0, 0.2])
+@pytest.mark.parametrize(("mu", "sigma"), [(0.0, 0.0), (0.2, 0.1)])
 @pytest.mark.parametrize("is_relative", [False, True])
-def test_a_black_photo_has_nothing_to_lose(mu: float, is_relative: bool) -> None:
-    request, black = Request((Degradation.LOW_LIGHT,), "", Severity(mu, 0.0)), torch.zeros(3, 16, 16)
+def test_a_black_photo_has_nothing_to_lose(mu: float, sigma: float, is_relative: bool) -> None:
+    request, black = Request((Degradation.LOW_LIGHT,), "", Severity(mu, sigma)), torch.zeros(3, 16, 16)
     assert attainable_severity(request, black, is_relative=is_relative) == Severity(0, 0)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gendeg.errors import InputError, count_of
@@ -17,7 +18,7 @@ NO_SEVERITY = Severity(float("nan"), float("nan"))
 def encode_texts(
     text_encoder: Any, tokenizer: Any, texts: Sequence[str], num_tokens: int, device: torch.device
 ) -> Tensor:
-    """The text encoder's last hidden state, (B, num_tokens, D); longer texts are cut off.
+    """The text encoder's last hidden state, (B, num_tokens, D); the tokenizer cuts off longer texts.
 
     Raises:
         InputError: something else than texts, or none.
@@ -26,8 +27,10 @@ def encode_texts(
         raise InputError(
             f"prompts={texts!r}; give a list of texts, at least one, e.g. ['a street, in hazy conditions']."
         )
-    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=num_tokens, return_tensors="pt")
-    return text_encoder(tokens.input_ids.to(device))[0]
+    longest = min(tokenizer.model_max_length, num_tokens)
+    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
+    token_ids = F.pad(tokens.input_ids, (0, num_tokens - longest), value=tokenizer.pad_token_id)
+    return text_encoder(token_ids.to(device))[0]
 
 
 def mix_severities(
