@@ -27,6 +27,7 @@ from tqdm import trange
 
 from create_tiny_pipeline import SCENES, list_phrases
 from gendeg import GenDegPipeline
+from gendeg.pipelines.prompt_embeds import tokenize
 
 HELD_OUT = (  # descriptions as captioners and people write them, to measure on
     "an astronaut in front of a flag",
@@ -53,13 +54,6 @@ def draw_description(rng: random.Random) -> str:
         word = rng.choice(KNOWN_WORDS) if rng.random() < 0.5 else letters
         words.append(word + "," * (rng.random() < 0.05))
     return " ".join(words).rstrip(",")
-
-
-def tokenize(tokenizer: object, texts: Sequence[str], length: int) -> Tensor:
-    """Token numbers (B, length), of a text as many as the tokenizer keeps; the end-of-text token fills up."""
-    longest = tokenizer.model_max_length
-    tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
-    return F.pad(tokens.input_ids, (0, length - longest), value=tokenizer.pad_token_id)
 
 
 def embedding_targets(described: Tensor, alone: Tensor, embeds: Tensor, end: int) -> Tensor:

@@ -18,7 +18,16 @@ NO_SEVERITY = Severity(float("nan"), float("nan"))
 def encode_texts(
     text_encoder: Any, tokenizer: Any, texts: Sequence[str], num_tokens: int, device: torch.device
 ) -> Tensor:
-    """The text encoder's last hidden state, (B, num_tokens, D); the tokenizer cuts off longer texts.
+    """The text encoder's last hidden state, (B, num_tokens, D).
+
+    Raises:
+        InputError: something else than texts, or none.
+    """
+    return text_encoder(tokenize(tokenizer, texts, num_tokens).to(device))[0]
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], num_tokens: int) -> Tensor:
+    """Token numbers, (B, num_tokens); the tokenizer cuts off texts that are longer than it or `num_tokens` allows.
 
     Raises:
         InputError: something else than texts, or none.
@@ -29,8 +38,7 @@ def encode_texts(
         )
     longest = min(tokenizer.model_max_length, num_tokens)
     tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
-    token_ids = F.pad(tokens.input_ids, (0, num_tokens - longest), value=tokenizer.pad_token_id)
-    return text_encoder(token_ids.to(device))[0]
+    return F.pad(tokens.input_ids, (0, num_tokens - longest), value=tokenizer.pad_token_id)
 
 
 def mix_severities(

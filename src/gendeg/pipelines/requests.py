@@ -73,10 +73,12 @@ def attainable_severity(request: Request, clean: Tensor, *, is_relative: bool = 
         is_relative: whether the change is diffused relative to the severity (`change_scale`). Then a sigma that hardly
             an exposure of the photo has makes the whole change too strong, so it is limited whatever mu is.
     """
+    if request.mixture[0] != Degradation.LOW_LIGHT:
+        return request.severity
     mu, sigma = float(request.severity.mu), float(request.severity.sigma)
     mean, deviation = clean.mean().item(), clean.std(correction=0).item()
     is_possible = mu <= DARKEST * mean
-    if request.mixture[0] != Degradation.LOW_LIGHT or (is_possible and not is_relative):
+    if is_possible and not is_relative:
         return request.severity
     lost = min(mu / mean, DARKEST) if mean else 0.0  # share of the light
     most = min(MOST_UNEVEN * lost, DARKEST) * deviation
