@@ -1,5 +1,6 @@
 import gc
 import json
+import math
 import weakref
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from gendeg import GenDegPipeline
+from gendeg import GenDegOutput, GenDegPipeline, Severity
+from gendeg.cli.degrade import NEAR, NEAR_SHARE
 from gendeg.cli.generator import load_pipeline
+from gendeg.cli.reach import Reach
 from gendeg.errors import CheckpointError
 from gendeg.imaging import read_image
 
@@ -126,6 +129,19 @@ def test_a_severity_that_the_generator_misses_is_told(gendeg, photo_file, photo_
     assert "--calibrate" in result.stderr
     result = gendeg("degrade", photo_folder, *arguments, tmp_path / "out")
     assert "3 of 3 images did not reach" in result.stderr
+
+
+def test_a_small_mu_is_missed_by_half_of_it():
+    reach = Reach(NEAR, math.inf, "", NEAR_SHARE)
+
+    def is_met(requested: float, achieved: float) -> bool:
+        severities = [Severity(np.array([mu]), np.array([0.1])) for mu in (requested, achieved)]
+        return reach.is_met(GenDegOutput([None], [None], *severities))
+
+    assert is_met(0.01, 0.014)
+    assert not is_met(0.009, 0.031)
+    assert is_met(0.2, 0.225)
+    assert not is_met(0.2, 0.24)
 
 
 def test_bad_settings_end_a_folder_at_once(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):

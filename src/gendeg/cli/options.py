@@ -50,9 +50,7 @@ Mu = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(
-        callback=_check_seed, help="Of everything that is drawn; each photo has its own where the output is a folder."
-    ),
+    typer.Option(callback=_check_seed, help="Of everything that is drawn; each photo of a folder has its own."),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 PriorFile = Annotated[

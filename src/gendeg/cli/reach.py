@@ -20,15 +20,18 @@ class Reach:
     Attributes:
         mu_tolerance, sigma_tolerance: how far it may be off.
         advice: what to do about a miss.
+        mu_share: how far mu may be off relative to the requested one, too.
     """
 
     mu_tolerance: float
     sigma_tolerance: float
     advice: str
+    mu_share: float = math.inf
 
     def is_met(self, result: GenDegOutput) -> bool:
         """Whether a result of one image reached its severity."""
-        return result.reached(self.mu_tolerance, self.sigma_tolerance)[0]
+        mu_tolerance = min(self.mu_tolerance, self.mu_share * float(result.requested.mu[0]))
+        return result.reached(mu_tolerance, self.sigma_tolerance)[0]
 
     def warn(self, rows: Sequence[Row]) -> None:
         """List on stderr the images whose row says that they did not reach their severity."""

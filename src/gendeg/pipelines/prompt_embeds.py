@@ -1,5 +1,7 @@
 """What the UNet is told about the degradation: the prompt, with the severity mixed in (paper section 3.2)."""
 
+import functools
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,8 @@ from gendeg.errors import InputError, count_of
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.pipelines.requests import check_embeds
 from gendeg.severity import Severity, severity_one_hot
+
+logger = logging.getLogger(__name__)
 
 NO_SEVERITY = Severity(float("nan"), float("nan"))
 
@@ -27,7 +31,10 @@ def encode_texts(
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], num_tokens: int) -> Tensor:
-    """Token numbers, (B, num_tokens); the tokenizer cuts off texts that are longer than it or `num_tokens` allows.
+    """Token numbers, (B, num_tokens).
+
+    The tokenizer cuts texts that are longer than it or `num_tokens` allows, at its `truncation_side`; a warning says so
+    once.
 
     Raises:
         InputError: something else than texts, or none.
@@ -37,8 +44,16 @@ def tokenize(tokenizer: Any, texts: Sequence[str], num_tokens: int) -> Tensor:
             f"prompts={texts!r}; give a list of texts, at least one, e.g. ['a street, in hazy conditions']."
         )
     longest = min(tokenizer.model_max_length, num_tokens)
+    if any(len(tokens) > longest for tokens in tokenizer(list(texts), verbose=False).input_ids):
+        _warn_once(longest, tokenizer.truncation_side)
     tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
     return F.pad(tokens.input_ids, (0, num_tokens - longest), value=tokenizer.pad_token_id)
+
+
+@functools.cache
+def _warn_once(longest: int, side: str) -> None:
+    lost = "beginning" if side == "left" else "end, with the words that name the degradation,"
+    logger.warning("A prompt has more than the %d tokens that are read; its %s is lost.", longest, lost)
 
 
 def mix_severities(
