@@ -34,6 +34,11 @@ class _Inert:
     """Stands in for a class that a checkpoint names, so that the class need not be imported, nor trusted."""
 
 
+def describe_source(source: str | os.PathLike[str]) -> str:
+    """A source of `from_pretrained` for a message: what is not there was looked up on the hub, perhaps by mistake."""
+    return str(source) if os.path.exists(source) else f"{source} (no folder here of this name, so one on the hub)"
+
+
 def packaged_checkpoints() -> list[str]:
     """Names of the checkpoints that come with this installation."""
     if not _FOLDER.is_dir():  # a source tree without trained weights

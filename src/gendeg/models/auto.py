@@ -11,7 +11,7 @@ from diffusers import ConfigMixin
 from safetensors import SafetensorError
 
 from gendeg.arguments import check_path
-from gendeg.checkpoints import HUB_NAME, describe_misfits, packaged_checkpoints, read_state_dict
+from gendeg.checkpoints import HUB_NAME, describe_misfits, describe_source, packaged_checkpoints, read_state_dict
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.restorer import COLOURS, Restorer
 from gendeg.models.sizes import create_restorer
@@ -70,7 +70,8 @@ class AutoRestorer:
             restorer_class = _find_class(ConfigReader.load_config(source, **kwargs), source)
             restorer, report = restorer_class.from_pretrained(source, output_loading_info=True, **kwargs)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise CheckpointError(f"Cannot load a restorer from {source}: {first_line(error)}") from error
+            message = f"Cannot load a restorer from {describe_source(source)}: {first_line(error)}"
+            raise CheckpointError(message) from error
         misfits = describe_misfits(report)
         if misfits:
             raise CheckpointError(f"The weights in {source} do not fit its {CONFIG}: {misfits}.")

@@ -10,6 +10,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from gendeg.arguments import check_path, count_results
+from gendeg.checkpoints import describe_source
 from gendeg.conversion import load_original_components, load_stable_diffusion_components
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.conditioning import DegradationConditioner
@@ -114,7 +115,8 @@ class GenDegPipeline(DiffusionPipeline):
             check_folder(Path(folder), kwargs)
             return super().from_pretrained(folder, **kwargs)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
-            raise CheckpointError(f"Cannot load a GenDegPipeline from {name_or_path}: {first_line(error)}") from error
+            message = f"Cannot load a GenDegPipeline from {describe_source(name_or_path)}: {first_line(error)}"
+            raise CheckpointError(message) from error
 
     @classmethod
     def from_original_checkpoint(
