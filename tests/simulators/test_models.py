@@ -183,12 +183,12 @@ def test_defocused_drops_are_soft_and_blur_what_they_show():
 
 
 def test_soft_edges_show_the_drop_below():
-    """Where the edge of one drop fades over another one, the glass does not turn dry: no ring."""
+    """Where the edges of drops fade over another one, the glass does not turn dry: no ring."""
     cover = DefocusedDrops().draw(torch.rand(2, 3, 384, 384), streams(2))["cover"]
     wet = 1 - (1 - cover).prod(1)
     jumps, remaining = ((water.diff(dim=-1).abs() > 0.3).float().mean() for water in (cover[:, 0], wet))
     assert jumps > 0.005
-    assert remaining < 0.3 * jumps  # where three drops overlap
+    assert remaining < 0.05 * jumps  # where four drops overlap
 
 
 def test_the_first_layer_of_water_is_on_top():

@@ -46,6 +46,7 @@ class RefractingDrops(WaterOnGlass):
     name: ClassVar[str] = "drops"
     DROPS = 320  # in a square picture
     RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
+    LAYERS = 2  # a drop shows where the one above it fades
     DETAIL = 3.0  # pixels of such a picture over which what a drop shows is blurred
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
         "field_of_view": (0.5, 0.9),  # of the picture's side
@@ -71,16 +72,16 @@ class RefractingDrops(WaterOnGlass):
             "elongation": 1 + 0.35 * draws[..., 3],
             "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
-        dry = torch.full((len(clean), height * width), count, device=clean.device)
-        top = self._owners(drops, kind, dry, clean)
-        below = self._owners(drops, kind, top, clean)  # shows where the topmost drop fades; a third one seldom would
         optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
-        layers = [self._look(clean, drops, layer.view(-1, 1, height, width), optics) for layer in (top, below)]
+        layers, owner = [], torch.full((len(clean), height * width), -1, device=clean.device)
+        for _ in range(self.LAYERS):
+            owner = self._owners(drops, kind, owner, clean)
+            layers.append(self._look(clean, drops, owner.view(-1, 1, height, width), optics))
         return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
 
-    def _owners(self, drops: Fields, kind: Tensor, taken: Tensor, clean: Tensor) -> Tensor:
-        """Lowest number of the drops on each pixel other than the one in `taken`: (B, H * W); N on dry glass."""
-        owner = torch.full_like(taken, len(kind))
+    def _owners(self, drops: Fields, kind: Tensor, above: Tensor, clean: Tensor) -> Tensor:
+        """Lowest number of the drops on each pixel below the drop `above`: (B, H * W); N where there is none."""
+        owner = torch.full_like(above, len(kind))
         unit = scale_of(size_of(clean))
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
@@ -90,7 +91,7 @@ class RefractingDrops(WaterOnGlass):
             pixel, is_covered = _near_pixels(members, reach, size_of(clean))
             claim = numbers[:, None, None].where(is_covered, len(kind)).flatten(1)
             pixel = pixel.flatten(1)
-            owner.scatter_reduce_(1, pixel, claim.where(claim != taken.gather(1, pixel), len(kind)), "amin")
+            owner.scatter_reduce_(1, pixel, claim.where(claim > above.gather(1, pixel), len(kind)), "amin")
         return owner
 
     def _look(self, clean: Tensor, drops: Fields, owner: Tensor, optics: Fields) -> Fields:
@@ -125,11 +126,12 @@ class DefocusedDrops(RefractingDrops):
     """
 
     name: ClassVar[str] = "defocused"
-    DROPS = 140
-    RADII = ((6.0, 12.0), (12.0, 20.0), (18.0, 32.0))
+    DROPS = 80
+    RADII = ((9.0, 16.0), (16.0, 26.0), (24.0, 40.0))
+    LAYERS = 3  # wide edges: drops shine through each other
     DETAIL = 12.0
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = RefractingDrops.OPTICS | {
-        "softness": (0.6, 1.0),
+        "softness": (0.4, 0.8),
         "rim": (0.0, 0.2),
         "gain": (0.9, 1.7),
         "glare": (0.0, 0.15),
