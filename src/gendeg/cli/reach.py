@@ -30,7 +30,7 @@ class Reach:
 
     def is_met(self, result: GenDegOutput) -> bool:
         """Whether a result of one image reached its severity."""
-        mu_tolerance = min(self.mu_tolerance, self.mu_share * float(result.requested.mu[0]))
+        mu_tolerance = min(self.mu_tolerance, self.mu_share * float(result.requested[0].mu))
         return result.reached(mu_tolerance, self.sigma_tolerance)[0]
 
     def warn(self, rows: Sequence[Row]) -> None:

@@ -100,7 +100,7 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
             for name, image, decoded in zip(names, images, reconstructions, strict=True):
                 scores.add(f"psnr/{name}", psnr(decoded, image))
                 shown[name] = (image, decoded)
-        write_sheet(list(zip(*shown.values(), strict=True)), folder / f"step-{step:07d}.png")
+        write_sheet(list(shown.items()), ["image", "reconstruction"], folder / f"step-{step:07d}.png")
         return scores.means()
 
     def reconstruct(self, image: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
 import torch
 from torch import Tensor
 
@@ -12,11 +14,32 @@ from gendeg.files import whole_file
 from gendeg.imaging import to_pil, write_image
 from gendeg.severity import Severity
 
+Column = tuple[str, Sequence[Tensor]]
 
-def write_sheet(rows: Sequence[Sequence[Tensor]], path: Path) -> None:
-    """Write images (3, h, w) in [0, 1] of one size as a grid, a row of the picture for each row given."""
-    grid = torch.cat([torch.cat([image.float().cpu() for image in row], dim=2) for row in rows], dim=1)
-    write_image(to_pil(grid), path)
+FONT_SIZE = 12  # pixels
+HEADER, MARGIN = 20, 100  # pixels for the names of the columns, above, and of the rows, on the left
+
+
+def write_sheet(columns: Sequence[Column], rows: Sequence[str], path: Path) -> None:
+    """Write images as a grid with the names of its columns and rows.
+
+    Args:
+        columns: the name of each, and its images (3, h, w) in [0, 1]; all are of one size.
+        rows: what each image of a column is.
+        path: the picture to write.
+    """
+    grid = torch.cat([torch.cat([image.float().cpu() for image in images], dim=1) for _, images in columns], dim=2)
+    pictures = to_pil(grid)
+    sheet = PIL.Image.new("RGB", (MARGIN + pictures.width, HEADER + pictures.height), "white")
+    sheet.paste(pictures, (MARGIN, HEADER))
+    draw = PIL.ImageDraw.Draw(sheet)
+    for index, (name, _) in enumerate(columns):
+        left = MARGIN + index * pictures.width // len(columns)
+        draw.text((left + 2, HEADER / 2), name, "black", anchor="lm", font_size=FONT_SIZE)
+    for index, name in enumerate(rows):
+        middle = HEADER + (index + 0.5) * pictures.height / len(rows)
+        draw.text((MARGIN - 6, middle), name, "black", anchor="rm", font_size=FONT_SIZE)
+    write_image(sheet, path)
 
 
 def severity_report(requested: Severity, achieved: Severity, names: Sequence[str], path: Path) -> dict[str, float]:

@@ -222,9 +222,10 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
         """A sheet (clean, true, generated), a severity scatter plot, and its numbers."""
         images, requested, achieved = zip(*results, strict=True)
-        columns = [(item["clean"], item["degraded"], image) for item, image in zip(items, images, strict=True)]
-        write_sheet(list(zip(*columns[:16], strict=True)), folder / f"step-{step:07d}.png")
         names = [item["degradation"] for item in items]
+        shown = [(item["clean"], item["degraded"], image) for item, image in zip(items, images, strict=True)]
+        columns = list(zip(names, shown, strict=True))[:16]
+        write_sheet(columns, ["clean", "degraded", "generated"], folder / f"step-{step:07d}.png")
         return severity_report(_joined(requested), _joined(achieved), names, folder / f"severity-{step:07d}.png")
 
     def _generate(self, items: Items) -> GenDegOutput:

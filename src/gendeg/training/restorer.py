@@ -12,7 +12,7 @@ from gendeg.models.loading import find_model
 from gendeg.models.restorer import Restorer
 from gendeg.models.sizes import create_restorer
 from gendeg.training.crops import CLEAN
-from gendeg.training.figures import write_sheet
+from gendeg.training.figures import Column, write_sheet
 from gendeg.training.losses import PerceptualLoss, charbonnier_loss, frequency_loss, l1_loss, psnr_loss
 from gendeg.training.metrics import MeanByName, load_ssim, psnr, ssim
 from gendeg.training.recipe import Batch, Items, Recipe
@@ -80,7 +80,7 @@ class RestorerRecipe(Recipe[RestorerConfig]):
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
         """PSNR and SSIM per degradation, before and after, and a sheet: degraded, restored, target."""
         scores = MeanByName()
-        shown: list[tuple[str, tuple[Tensor, ...]]] = []
+        shown: list[Column] = []
         for item, restored in zip(items, results, strict=True):
             name, clean, degraded = item["degradation"], item["clean"], item["degraded"]
             if name != CLEAN:
@@ -89,7 +89,7 @@ class RestorerRecipe(Recipe[RestorerConfig]):
             scores.add(f"psnr/{name}", psnr(restored, clean))
             scores.add(f"ssim/{name}", ssim(restored, clean))
             shown.append((name, (degraded, restored, clean)))
-        write_sheet(list(zip(*_first_of_each(shown), strict=True)), folder / f"step-{step:07d}.png")
+        write_sheet(_first_of_each(shown), ["degraded", "restored", "target"], folder / f"step-{step:07d}.png")
         means = scores.means()
         return {"psnr": _mean_psnr(means)} | means
 
@@ -107,11 +107,10 @@ def _mean_psnr(means: dict[str, float]) -> float:
     return sum(values) / len(values)
 
 
-def _first_of_each(shown: list[tuple[str, tuple[Tensor, ...]]]) -> list[tuple[Tensor, ...]]:
+def _first_of_each(shown: list[Column]) -> list[Column]:
     """The first few columns of each degradation, those of one degradation side by side."""
     names = sorted({name for name, _ in shown})
-    by_name = {name: [column for other, column in shown if other == name][:SHOWN_PER_GROUP] for name in names}
-    return [column for columns in by_name.values() for column in columns]
+    return [column for name in names for column in [one for one in shown if one[0] == name][:SHOWN_PER_GROUP]]
 
 
 def _checkpoint_gradients(restorer: Restorer) -> None:

@@ -102,12 +102,13 @@ class SCMRecipe(Recipe[SCMConfig]):
 
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
         """PSNR to the true degraded image of its plain decoding and of the corrected one, held-out photos."""
-        scores, rows = MeanByName(), []
+        scores, columns = MeanByName(), []
         for item, (plain, corrected) in zip(items, results, strict=True):
             scores.add(f"psnr plain/{item['degradation']}", psnr(plain, item["degraded"]))
             scores.add(f"psnr corrected/{item['degradation']}", psnr(corrected, item["degraded"]))
-            rows.append((item["clean"], item["degraded"], plain, corrected))
-        write_sheet(list(zip(*rows[:12], strict=True)), folder / f"step-{step:07d}.png")
+            columns.append((item["degradation"], (item["clean"], item["degraded"], plain, corrected)))
+        rows = ["clean", "degraded", "plain decoding", "corrected"]
+        write_sheet(columns[:12], rows, folder / f"step-{step:07d}.png")
         return scores.means()
 
     def save(self, folder: Path, items: Items) -> None:
