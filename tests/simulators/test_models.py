@@ -182,6 +182,15 @@ def test_defocused_drops_are_soft_and_blur_what_they_show():
     assert cores[1] < 0.6 * cores[0]
 
 
+def test_defocused_drops_show_what_is_behind_them():
+    """Bright above, dark below: so are the drops, unlike those in focus, which see the other half."""
+    halves = torch.full((6, 3, 128, 128), 0.1)
+    halves[:, :, :64] = 0.5
+    fields = DefocusedDrops().draw(halves, streams(6))
+    view, wet = fields["view"][:, :3].mean(1), fields["cover"][:, 0] > 0.5
+    assert view[:, :40][wet[:, :40]].mean() > 3 * view[:, 88:][wet[:, 88:]].mean()
+
+
 def test_soft_edges_show_the_drop_below():
     """Where the edges of drops fade over another one, the glass does not turn dry: no ring."""
     cover = DefocusedDrops().draw(torch.rand(2, 3, 384, 384), streams(2))["cover"]

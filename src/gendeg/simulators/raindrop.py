@@ -47,6 +47,7 @@ class RefractingDrops(WaterOnGlass):
     DROPS = 320  # in a square picture
     RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
     LAYERS = 2  # a drop shows where the one above it fades
+    DIRECTION = 0.5  # where a drop looks: at the middle of the picture (0), at what is behind it (1)
     DETAIL = 3.0  # pixels of such a picture over which what a drop shows is blurred
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
         "field_of_view": (0.5, 0.9),  # of the picture's side
@@ -103,8 +104,8 @@ class RefractingDrops(WaterOnGlass):
         rows, columns = pixel_grid(clean)
         right, down, distance = _inside_drop(rows, columns, own)
         compression = per_image(optics["field_of_view"]) * (0.6 + 0.4 * distance**2)
-        look_right = 0.5 * (2 * own["column"] / width - 1) - right * compression
-        look_down = 0.5 * (2 * own["row"] / height - 1) - down * compression
+        look_right = self.DIRECTION * (2 * own["column"] / width - 1) - right * compression
+        look_down = self.DIRECTION * (2 * own["row"] / height - 1) - down * compression
         detail = max(1.0, self.DETAIL * scale_of(size_of(clean)))
         small = F.adaptive_avg_pool2d(clean, (max(1, round(height / detail)), max(1, round(width / detail))))
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
@@ -120,20 +121,23 @@ class RefractingDrops(WaterOnGlass):
 
 
 class DefocusedDrops(RefractingDrops):
-    """Drops on the lens or close to it while the camera looks far: large and soft, their view blurred, hardly a rim.
+    """Flat drops on the lens while the camera looks far: large, soft and bright, a blurred view of what is behind them.
 
-    So they look in photos of the Raindrop data set (Qian et al., CVPR 2018).
+    As far out of focus as those of the Raindrop data set (Qian et al., CVPR 2018), whose view is wider: what drops show
+    here stands near them, so that a network can learn it from crops.
     """
 
     name: ClassVar[str] = "defocused"
     DROPS = 80
     RADII = ((9.0, 16.0), (16.0, 26.0), (24.0, 40.0))
     LAYERS = 3  # wide edges: drops shine through each other
+    DIRECTION = 1.0
     DETAIL = 12.0
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = RefractingDrops.OPTICS | {
+        "field_of_view": (0.1, 0.25),
         "softness": (0.4, 0.8),
-        "rim": (0.0, 0.2),
-        "gain": (0.9, 1.7),
+        "rim": (0.2, 0.5),
+        "gain": (1.15, 1.7),
         "glare": (0.0, 0.15),
     }
 
