@@ -35,8 +35,8 @@ class _Inert:
 
 
 def describe_source(source: str | os.PathLike[str]) -> str:
-    """A source of `from_pretrained` for a message: what is not there was looked up on the hub, perhaps by mistake."""
-    return str(source) if os.path.exists(source) else f"{source} (no folder here of this name, so one on the hub)"
+    """The name for a message; where nothing here has it, it was looked up on the hub, perhaps by mistake."""
+    return str(source) if os.path.exists(source) else f"{source} (no folder here, so looked up on the hub)"
 
 
 def packaged_checkpoints() -> list[str]:

@@ -13,6 +13,9 @@
 A message says what was given, what is accepted, and what to do.
 """
 
+import functools
+import logging
+
 
 class GenDegError(Exception):
     """Base of every error that gendeg raises on purpose."""
@@ -57,6 +60,12 @@ def list_some(lines: list[str]) -> list[str]:
     """The first of many lines, and how many there are beyond them: what a message lists of many problems."""
     left = len(lines) - MOST_LISTED
     return [*lines[:MOST_LISTED], f"... and {left} more."] if left > 0 else list(lines)
+
+
+@functools.cache
+def warn_once(logger: logging.Logger, message: str) -> None:
+    """Log a warning, once in a process."""
+    logger.warning(message)
 
 
 def first_line(error: Exception) -> str:

@@ -1,6 +1,5 @@
 import gc
 import json
-import math
 import weakref
 
 import numpy as np
@@ -10,9 +9,8 @@ import torch
 from diffusers import DiffusionPipeline
 
 from gendeg import GenDegOutput, GenDegPipeline, Severity
-from gendeg.cli.degrade import NEAR, NEAR_SHARE
+from gendeg.cli.degrade import _reach
 from gendeg.cli.generator import load_pipeline
-from gendeg.cli.reach import Reach
 from gendeg.errors import CheckpointError
 from gendeg.imaging import read_image
 
@@ -131,17 +129,22 @@ def test_a_severity_that_the_generator_misses_is_told(gendeg, photo_file, photo_
     assert "3 of 3 images did not reach" in result.stderr
 
 
-def test_a_small_mu_is_missed_by_half_of_it():
-    reach = Reach(NEAR, math.inf, "", NEAR_SHARE)
-
-    def is_met(requested: float, achieved: float) -> bool:
-        severities = [Severity(np.array([mu]), np.array([0.1])) for mu in (requested, achieved)]
-        return reach.is_met(GenDegOutput([None], [None], *severities))
-
-    assert is_met(0.01, 0.014)
-    assert not is_met(0.009, 0.031)
-    assert is_met(0.2, 0.225)
-    assert not is_met(0.2, 0.24)
+@pytest.mark.parametrize(
+    ("requested", "achieved", "is_met", "is_met_calibrated"),
+    [
+        (0.0, 0.004, True, True),
+        (0.008, 0.0125, True, True),
+        (0.009, 0.031, False, False),
+        (0.02, 0.028, True, False),
+        (0.2, 0.225, True, False),
+        (0.2, 0.24, False, False),
+    ],
+)
+def test_mu_is_missed_by_half_of_it_or_by_its_limit(requested, achieved, is_met, is_met_calibrated):
+    severities = [Severity(np.array([mu]), np.array([0.1])) for mu in (requested, achieved)]
+    result = GenDegOutput([None], [None], *severities)
+    assert _reach(None, calibrate=False).is_met(result) == is_met
+    assert _reach(None, calibrate=True).is_met(result) == is_met_calibrated
 
 
 def test_bad_settings_end_a_folder_at_once(gendeg, photo_folder, tiny_pipeline_folder, tmp_path):

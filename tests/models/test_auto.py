@@ -103,6 +103,7 @@ def test_broken_folders_are_refused(tiny_restorer, tmp_path, capfd):
     def refusal():
         with pytest.raises(CheckpointError) as error:
             AutoRestorer.from_pretrained(tmp_path)
+        assert "on the hub" not in str(error.value)
         return str(error.value)
 
     tiny_restorer.save_pretrained(tmp_path)

@@ -183,12 +183,16 @@ def test_defocused_drops_are_soft_and_blur_what_they_show():
 
 
 def test_defocused_drops_show_what_is_behind_them():
-    """Bright above, dark below: so are the drops, unlike those in focus, which see the other half."""
+    """Bright above, dark below: so are these drops; those in focus also see the other half."""
     halves = torch.full((6, 3, 128, 128), 0.1)
     halves[:, :, :64] = 0.5
-    fields = DefocusedDrops().draw(halves, streams(6))
-    view, wet = fields["view"][:, :3].mean(1), fields["cover"][:, 0] > 0.5
-    assert view[:, :40][wet[:, :40]].mean() > 3 * view[:, 88:][wet[:, 88:]].mean()
+    ratios = []
+    for model in (DefocusedDrops, RefractingDrops):
+        fields = model().draw(halves, streams(6))
+        view, wet = fields["view"][:, :3].mean(1), fields["cover"][:, 0] > 0.5
+        ratios.append(view[:, :40][wet[:, :40]].mean() / view[:, 88:][wet[:, 88:]].mean())
+    assert ratios[0] > 3.5
+    assert ratios[1] < 3
 
 
 def test_soft_edges_show_the_drop_below():

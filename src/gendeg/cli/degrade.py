@@ -1,17 +1,22 @@
 """`gendeg degrade`: photos through the generator."""
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gendeg.cli.options import Degradations, Device, Mu, Output, Overwrite, Photos, PriorFile, Seed
 
+if TYPE_CHECKING:
+    from gendeg.cli.reach import Reach
+
 MODEL = "gendeg-tiny"
 
 NEAR = 0.03  # two to three times the mean error of `gendeg-tiny`
-NEAR_SHARE = 0.5  # of the requested mu: 0.009 and 0.031 are near each other, and far apart as haze
-ADVICE = "Try --calibrate, which scales the degradation until mu is met, another --seed, or ask for less."
+NEAR_SHARE = 0.5  # of the requested mu: NEAR alone would pass haze of 0.031 where 0.009 was asked for
+ADVICE = (
+    "Try --calibrate, which scales the degradation until mu is met, another --seed, or ask for about what was achieved."
+)
 CALIBRATED_ADVICE = (
     "Calibration came as close to mu as its bounds allow: it scales by 1/3 to 3. Try another --seed, or ask for about "
     "what was achieved."
@@ -91,25 +96,17 @@ def degrade(
     `datasets.load_dataset("imagefolder", data_dir="<output>")` reads it. Run the same command again to go on after an
     interruption. Photos that cannot be read are listed at the end, and the exit status is 1.
 
-    The generator comes near the severity, and `--calibrate` meets mu where scaling the degradation can. Where mu or a
-    given sigma is off by more than 0.03, or mu by more than half of what was asked for, or by more than 0.0055 in spite
-    of `--calibrate`, a warning names what was asked for and what was achieved; the exit status stays 0. In
+    The generator comes near the severity, and `--calibrate` meets mu where scaling the degradation can. A warning names
+    what was asked for and what was achieved where mu is off by more than 0.03 or half of what was asked for, with
+    `--calibrate` by more than 0.0055, or a given sigma by more than 0.03; the exit status stays 0. In
     `metadata.jsonl` such images have `"reached": false`.
     """
     from gendeg.cli.metadata import severity_settings
-    from gendeg.cli.reach import Reach
     from gendeg.cli.run import Order, run
     from gendeg.degradations import build_prompt, parse_mixture
-    from gendeg.output import MU_TOLERANCE
     from gendeg.severity import check_severity
 
     check_severity(mu, sigma)
-    reach = Reach(
-        mu_tolerance=MU_TOLERANCE if calibrate else NEAR,
-        sigma_tolerance=math.inf if sigma is None else NEAR,
-        advice=CALIBRATED_ADVICE if calibrate else ADVICE,
-        mu_share=math.inf if calibrate else NEAR_SHARE,
-    )
 
     def settings(name: str) -> dict[str, Any]:
         return {
@@ -140,4 +137,14 @@ def degrade(
         }
         return load_engine(model, device, prior, resolution, call)
 
-    run(Order(photos, degradation, output, seed, save_target, overwrite, settings, reach, load))
+    run(Order(photos, degradation, output, seed, save_target, overwrite, settings, _reach(sigma, calibrate), load))
+
+
+def _reach(sigma: float | None, calibrate: bool) -> "Reach":
+    from gendeg.cli.reach import Reach
+    from gendeg.output import MU_TOLERANCE
+
+    sigma_tolerance = math.inf if sigma is None else NEAR
+    if calibrate:
+        return Reach(MU_TOLERANCE, sigma_tolerance, CALIBRATED_ADVICE)
+    return Reach(NEAR, sigma_tolerance, ADVICE, NEAR_SHARE)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 STRENGTHS = {"mild": 0.35, "strong": 0.9}  # quantiles of mu in the published prior
 PREVIEW = (1024, 1024)  # largest (width, height) at which pictures are simulated, whose severities are asked for
 SIMULATED_NOTE = "Each at two severities, a mild and a strong one of the data sets that restorers are trained on."
-DEGRADED_NOTE = "Each at two severities, those that the physical models reach on this photo (see simulated.png)."
+DEGRADED_NOTE = (
+    "Each at two severities: the mu that the physical models reach (see simulated.png), the usual sigma or less."
+)
 CREDIT = "Photo: danielbuechele, CC BY 2.0, from the samples of scikit-learn."
 
 

@@ -50,7 +50,9 @@ Mu = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(callback=_check_seed, help="Of everything that is drawn; each photo of a folder has its own."),
+    typer.Option(
+        callback=_check_seed, help="Of everything that is drawn; in a folder each image has its own, made from it."
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. [default: cuda where there is one]")]
 PriorFile = Annotated[

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 
 from gendeg.cli.metadata import METADATA, Row
-from gendeg.output import GenDegOutput
+from gendeg.output import MU_TOLERANCE, GenDegOutput
 from gendeg.severity import Severity
 
 MOST_LISTED = 10
@@ -20,7 +20,8 @@ class Reach:
     Attributes:
         mu_tolerance, sigma_tolerance: how far it may be off.
         advice: what to do about a miss.
-        mu_share: how far mu may be off relative to the requested one, too.
+        mu_share: how far mu may be off as a share of the requested mu; the stricter of both limits counts, but no
+            request is finer than `MU_TOLERANCE`.
     """
 
     mu_tolerance: float
@@ -30,8 +31,8 @@ class Reach:
 
     def is_met(self, result: GenDegOutput) -> bool:
         """Whether a result of one image reached its severity."""
-        mu_tolerance = min(self.mu_tolerance, self.mu_share * float(result.requested[0].mu))
-        return result.reached(mu_tolerance, self.sigma_tolerance)[0]
+        relative = max(MU_TOLERANCE, self.mu_share * float(result.requested[0].mu))
+        return result.reached(min(self.mu_tolerance, relative), self.sigma_tolerance)[0]
 
     def warn(self, rows: Sequence[Row]) -> None:
         """List on stderr the images whose row says that they did not reach their severity."""

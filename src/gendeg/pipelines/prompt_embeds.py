@@ -1,6 +1,5 @@
 """What the UNet is told about the degradation: the prompt, with the severity mixed in (paper section 3.2)."""
 
-import functools
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gendeg.errors import InputError, count_of
+from gendeg.errors import InputError, count_of, warn_once
 from gendeg.models.conditioning import DegradationConditioner
 from gendeg.pipelines.requests import check_embeds
 from gendeg.severity import Severity, severity_one_hot
@@ -45,15 +44,10 @@ def tokenize(tokenizer: Any, texts: Sequence[str], num_tokens: int) -> Tensor:
         )
     longest = min(tokenizer.model_max_length, num_tokens)
     if any(len(tokens) > longest for tokens in tokenizer(list(texts), verbose=False).input_ids):
-        _warn_once(longest, tokenizer.truncation_side)
+        lost = "beginning" if tokenizer.truncation_side == "left" else "end, where the degradation is named"
+        warn_once(logger, f"Prompts of more than {longest} tokens lose their {lost}; shorten the description.")
     tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
     return F.pad(tokens.input_ids, (0, num_tokens - longest), value=tokenizer.pad_token_id)
-
-
-@functools.cache
-def _warn_once(longest: int, side: str) -> None:
-    lost = "beginning" if side == "left" else "end, with the words that name the degradation,"
-    logger.warning("A prompt has more than the %d tokens that are read; its %s is lost.", longest, lost)
 
 
 def mix_severities(

@@ -46,9 +46,9 @@ class RefractingDrops(WaterOnGlass):
     name: ClassVar[str] = "drops"
     DROPS = 320  # in a square picture
     RADII = ((2.5, 6.0), (6.0, 13.0), (12.0, 24.0))  # pixels of a 256 x 256 picture: 3/4, 3/16 and 1/16 of the drops
-    LAYERS = 2  # a drop shows where the one above it fades
-    DIRECTION = 0.5  # where a drop looks: at the middle of the picture (0), at what is behind it (1)
     DETAIL = 3.0  # pixels of such a picture over which what a drop shows is blurred
+    LAYERS = 2  # drops that one pixel can show: the lower ones where those above them fade
+    VIEW_POSITION = 0.5  # centre of what a drop shows: 0 the middle of the picture, 1 what is behind it
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = {
         "field_of_view": (0.5, 0.9),  # of the picture's side
         "softness": (0.1, 0.6),  # share of the radius over which a drop ends
@@ -74,15 +74,18 @@ class RefractingDrops(WaterOnGlass):
             "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
         optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
-        layers, owner = [], torch.full((len(clean), height * width), -1, device=clean.device)
+        pixel, claim = self._claims(drops, kind, clean)
+        owner = torch.full((len(clean), height * width), -1, device=clean.device)  # above every drop
+        layers = []
         for _ in range(self.LAYERS):
-            owner = self._owners(drops, kind, owner, clean)
+            below = claim.where(claim > owner.gather(1, pixel), count)
+            owner = torch.full_like(owner, count).scatter_reduce_(1, pixel, below, "amin")
             layers.append(self._look(clean, drops, owner.view(-1, 1, height, width), optics))
         return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
 
-    def _owners(self, drops: Fields, kind: Tensor, above: Tensor, clean: Tensor) -> Tensor:
-        """Lowest number of the drops on each pixel below the drop `above`: (B, H * W); N where there is none."""
-        owner = torch.full_like(above, len(kind))
+    def _claims(self, drops: Fields, kind: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels near a drop, and the number of the drop where it covers them, N where not: (B, K)."""
+        pixels, claims = [], []
         unit = scale_of(size_of(clean))
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
@@ -90,10 +93,9 @@ class RefractingDrops(WaterOnGlass):
             reach = math.ceil(1.24 * 1.35 * max(0.8, radius * unit))
             members = {key: value[:, numbers] for key, value in drops.items()}
             pixel, is_covered = _near_pixels(members, reach, size_of(clean))
-            claim = numbers[:, None, None].where(is_covered, len(kind)).flatten(1)
-            pixel = pixel.flatten(1)
-            owner.scatter_reduce_(1, pixel, claim.where(claim > above.gather(1, pixel), len(kind)), "amin")
-        return owner
+            pixels.append(pixel.flatten(1))
+            claims.append(numbers[:, None, None].where(is_covered, len(kind)).flatten(1))
+        return torch.cat(pixels, 1), torch.cat(claims, 1)
 
     def _look(self, clean: Tensor, drops: Fields, owner: Tensor, optics: Fields) -> Fields:
         """What each pixel's drop shows."""
@@ -104,8 +106,8 @@ class RefractingDrops(WaterOnGlass):
         rows, columns = pixel_grid(clean)
         right, down, distance = _inside_drop(rows, columns, own)
         compression = per_image(optics["field_of_view"]) * (0.6 + 0.4 * distance**2)
-        look_right = self.DIRECTION * (2 * own["column"] / width - 1) - right * compression
-        look_down = self.DIRECTION * (2 * own["row"] / height - 1) - down * compression
+        look_right = self.VIEW_POSITION * (2 * own["column"] / width - 1) - right * compression
+        look_down = self.VIEW_POSITION * (2 * own["row"] / height - 1) - down * compression
         detail = max(1.0, self.DETAIL * scale_of(size_of(clean)))
         small = F.adaptive_avg_pool2d(clean, (max(1, round(height / detail)), max(1, round(width / detail))))
         grid = torch.stack([look_right[:, 0], look_down[:, 0]], -1)
@@ -130,9 +132,9 @@ class DefocusedDrops(RefractingDrops):
     name: ClassVar[str] = "defocused"
     DROPS = 80
     RADII = ((9.0, 16.0), (16.0, 26.0), (24.0, 40.0))
-    LAYERS = 3  # wide edges: drops shine through each other
-    DIRECTION = 1.0
     DETAIL = 12.0
+    LAYERS = 3
+    VIEW_POSITION = 1.0
     OPTICS: ClassVar[dict[str, tuple[float, float]]] = RefractingDrops.OPTICS | {
         "field_of_view": (0.1, 0.25),
         "softness": (0.4, 0.8),

@@ -9,7 +9,7 @@ from typing import Any
 import PIL.Image
 import torch
 
-from gendeg.checkpoints import HUB_NAME
+from gendeg.checkpoints import HUB_NAME, describe_source
 from gendeg.errors import CheckpointError, InputError, first_line
 from gendeg.models.loading import quiet_libraries, to_device
 from gendeg.synthesis.backends import parse_precision
@@ -72,9 +72,9 @@ class Captioner:
             self._processor, model = _load(config.name, parse_precision(config.precision))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
             raise CheckpointError(
-                f"Cannot load the captioner {config.name}: {first_line(error)}\nIt is a BLIP-2 of transformers. "
-                f"Download one where there is a network, e.g. `hf download {PUBLISHED} --local-dir blip2` "
-                f"(https://huggingface.co/{PUBLISHED}), and give its folder: --captions blip2/"
+                f"Cannot load the captioner {describe_source(config.name)}: {first_line(error)}\n"
+                "It is a BLIP-2 of transformers. Download one where there is a network, e.g. "
+                f"`hf download {PUBLISHED} --local-dir blip2` (https://huggingface.co/{PUBLISHED}), and give its folder: --captions blip2/"
             ) from error
         self._model = to_device(model, config.device)
 

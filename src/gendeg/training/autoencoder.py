@@ -93,7 +93,7 @@ class AutoencoderRecipe(Recipe[AutoencoderConfig]):
         return [(self.reconstruct(item["clean"]), self.reconstruct(item["degraded"])) for item in items]
 
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
-        """PSNR of held-out photos, clean and per degradation, and a sheet of degraded inputs above reconstructions."""
+        """PSNR of held-out photos, clean and per degradation, and a sheet of images above reconstructions."""
         scores, shown = MeanByName(), {}
         for item, reconstructions in zip(items, results, strict=True):
             names, images = ("clean", item["degradation"]), (item["clean"], item["degraded"])

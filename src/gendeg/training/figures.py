@@ -14,7 +14,7 @@ from gendeg.files import whole_file
 from gendeg.imaging import to_pil, write_image
 from gendeg.severity import Severity
 
-Column = tuple[str, Sequence[Tensor]]
+Column = tuple[str, Sequence[Tensor]]  # its name, and its images from top to bottom
 
 FONT_SIZE = 12  # pixels
 HEADER, MARGIN = 20, 100  # pixels for the names of the columns, above, and of the rows, on the left

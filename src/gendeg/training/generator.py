@@ -220,7 +220,7 @@ class GeneratorRecipe(Recipe[GeneratorConfig]):
         return [one for part in parts for one in zip(part.images.cpu(), part.requested, part.achieved, strict=True)]
 
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
-        """A sheet (clean, true, generated), a severity scatter plot, and its numbers."""
+        """A sheet (clean, degraded, generated), a severity scatter plot, and its numbers."""
         images, requested, achieved = zip(*results, strict=True)
         names = [item["degradation"] for item in items]
         shown = [(item["clean"], item["degraded"], image) for item, image in zip(items, images, strict=True)]

@@ -16,7 +16,7 @@ from gendeg.data.hub import PairDataset
 from gendeg.data.paired import PairPaths
 from gendeg.data.photos import PhotoReader, list_photos, random_crop, random_crops
 from gendeg.degradations import Degradation, Mixture, build_prompt
-from gendeg.errors import ImageError, InputError
+from gendeg.errors import ImageError, InputError, warn_once
 from gendeg.priors import SeverityPrior
 from gendeg.severity import tensor_severity
 from gendeg.simulators import parse_simulation, simulate_batch
@@ -68,15 +68,10 @@ def skip_unusable(draw: Callable[[S, Rng, int], Pair]) -> Callable[[S, Rng, int]
             try:
                 return draw(source, rng, size)
             except ImageError as error:
-                _warn_once(f"Left out of training: {error}")
+                warn_once(logger, f"Left out of training: {error}")
         return draw(source, rng, size)
 
     return draw_usable
-
-
-@functools.cache
-def _warn_once(message: str) -> None:
-    logger.warning(message)
 
 
 class SimulatedPairs:

@@ -109,8 +109,10 @@ def _mean_psnr(means: dict[str, float]) -> float:
 
 def _first_of_each(shown: list[Column]) -> list[Column]:
     """The first few columns of each degradation, those of one degradation side by side."""
-    names = sorted({name for name, _ in shown})
-    return [column for name in names for column in [one for one in shown if one[0] == name][:SHOWN_PER_GROUP]]
+    first: list[Column] = []
+    for name in sorted({name for name, _ in shown}):
+        first += [column for column in shown if column[0] == name][:SHOWN_PER_GROUP]
+    return first
 
 
 def _checkpoint_gradients(restorer: Restorer) -> None:

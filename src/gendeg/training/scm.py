@@ -101,7 +101,7 @@ class SCMRecipe(Recipe[SCMConfig]):
         return plain[0].cpu(), corrected[0].cpu()
 
     def report(self, items: Items, results: list[Any], folder: Path, step: int) -> dict[str, float]:
-        """PSNR to the true degraded image of its plain decoding and of the corrected one, held-out photos."""
+        """PSNR of the plain decoding and of the corrected one to the true degraded image, and a sheet."""
         scores, columns = MeanByName(), []
         for item, (plain, corrected) in zip(items, results, strict=True):
             scores.add(f"psnr plain/{item['degradation']}", psnr(plain, item["degraded"]))
