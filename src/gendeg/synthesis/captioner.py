@@ -74,7 +74,8 @@ class Captioner:
             raise CheckpointError(
                 f"Cannot load the captioner {describe_source(config.name)}: {first_line(error)}\n"
                 "It is a BLIP-2 of transformers. Download one where there is a network, e.g. "
-                f"`hf download {PUBLISHED} --local-dir blip2` (https://huggingface.co/{PUBLISHED}), and give its folder: --captions blip2/"
+                f"`hf download {PUBLISHED} --local-dir blip2` (https://huggingface.co/{PUBLISHED}), and give its "
+                "folder: --captions blip2/"
             ) from error
         self._model = to_device(model, config.device)
 
