@@ -75,27 +75,29 @@ class RefractingDrops(WaterOnGlass):
         }
         optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
         pixel, claim = self._claims(drops, kind, clean)
-        owner = torch.full((len(clean), height * width), -1, device=clean.device)  # above every drop
+        owner = torch.full((len(clean) * height * width,), -1, device=clean.device)  # above every drop
         layers = []
         for _ in range(self.LAYERS):
-            below = claim.where(claim > owner.gather(1, pixel), count)
-            owner = torch.full_like(owner, count).scatter_reduce_(1, pixel, below, "amin")
+            below = claim.where(claim > owner[pixel], count)
+            owner = torch.full_like(owner, count).scatter_reduce_(0, pixel, below, "amin")
             layers.append(self._look(clean, drops, owner.view(-1, 1, height, width), optics))
         return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
 
     def _claims(self, drops: Fields, kind: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels near a drop, and the number of the drop where it covers them, N where not: (B, K)."""
+        """Pixels that drops cover, counted through the batch, and the number of the drop on each: (K,)."""
         pixels, claims = [], []
-        unit = scale_of(size_of(clean))
+        height, width = size_of(clean)
+        unit = scale_of((height, width))
+        first = torch.arange(len(clean), device=clean.device)[:, None, None, None] * height * width
         for group, (_, radius) in enumerate(self.RADII):
             numbers = (kind == group).nonzero()[:, 0]
             # ripples add up to .23 of a radius, elongation .35
             reach = math.ceil(1.24 * 1.35 * max(0.8, radius * unit))
             members = {key: value[:, numbers] for key, value in drops.items()}
-            pixel, is_covered = _near_pixels(members, reach, size_of(clean))
-            pixels.append(pixel.flatten(1))
-            claims.append(numbers[:, None, None].where(is_covered, len(kind)).flatten(1))
-        return torch.cat(pixels, 1), torch.cat(claims, 1)
+            pixel, is_covered = _near_pixels(members, reach, (height, width))
+            pixels.append((first + pixel)[is_covered])
+            claims.append(numbers[:, None, None].expand_as(is_covered)[is_covered])
+        return torch.cat(pixels), torch.cat(claims)
 
     def _look(self, clean: Tensor, drops: Fields, owner: Tensor, optics: Fields) -> Fields:
         """What each pixel's drop shows."""
