@@ -58,9 +58,23 @@ class RefractingDrops(WaterOnGlass):
     }
 
     def draw(self, clean: Tensor, streams: RandomStreams) -> Fields:
-        """Place, size and shape of the drops; focus, field of view and light of the picture."""
-        height, width = clean.shape[-2:]
-        unit = scale_of(size_of(clean))
+        """The drops, and the focus, field of view and light of the picture."""
+        drops, kind = self._draw_drops(clean, streams)
+        optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
+        height, width = size_of(clean)
+        pixel, claim = self._claims(drops, kind, clean)
+        owner = torch.full((len(clean) * height * width,), -1, device=clean.device)  # above every drop
+        layers = []
+        for _ in range(self.LAYERS):
+            below = claim.where(claim > owner[pixel], len(kind))
+            owner = torch.full_like(owner, len(kind)).scatter_reduce_(0, pixel, below, "amin")
+            layers.append(self._look(clean, drops, owner.view(-1, 1, height, width), optics))
+        return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
+
+    def _draw_drops(self, clean: Tensor, streams: RandomStreams) -> tuple[Fields, Tensor]:
+        """Place, size and shape of N drops, (B, N) or (B, N, 4), and which of `RADII` each has, (N,)."""
+        height, width = size_of(clean)
+        unit = scale_of((height, width))
         count = max(16, round(self.DROPS * height * width / min(height, width) ** 2))
         draws = streams.uniform(count, 8)
         number = torch.arange(count, device=clean.device)
@@ -73,15 +87,7 @@ class RefractingDrops(WaterOnGlass):
             "elongation": 1 + 0.35 * draws[..., 3],
             "ripples": 0.16 * (draws[..., 4:] - 0.5),
         }
-        optics = {name: streams.uniform(low=low, high=high) for name, (low, high) in self.OPTICS.items()}
-        pixel, claim = self._claims(drops, kind, clean)
-        owner = torch.full((len(clean) * height * width,), -1, device=clean.device)  # above every drop
-        layers = []
-        for _ in range(self.LAYERS):
-            below = claim.where(claim > owner[pixel], count)
-            owner = torch.full_like(owner, count).scatter_reduce_(0, pixel, below, "amin")
-            layers.append(self._look(clean, drops, owner.view(-1, 1, height, width), optics))
-        return {key: torch.cat([layer[key] for layer in layers], 1) for key in layers[0]} | optics
+        return drops, kind
 
     def _claims(self, drops: Fields, kind: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels that drops cover, counted through the batch, and the number of the drop on each: (K,)."""
